@@ -1,0 +1,102 @@
+"""One interface to move envelopes; two transports keep it: `rabbitmq` and `postgres`.
+
+Delivery is at least once. A handler that returns has taken the message; one that raises
+`errors.Unavailable` sees it again down the whole ladder, any other error gets a few attempts, and
+then the message becomes a dead letter with its cause. A body that cannot be read becomes a dead
+letter at once. Nothing here knows what an event means.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from common.events.envelope import Envelope
+from common.retry import Retry
+
+__all__ = ["Bus", "DeadLetter", "Handler", "Retry", "Subscription"]
+
+Handler = Callable[[Envelope], Awaitable[None]]
+"""Takes one message; returning is the acknowledgement."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was given up, with what a person needs to decide about it."""
+
+    id: str
+    """Names the letter within its queue, for `redrive` and `discard`."""
+    queue: str
+    routing_key: str
+    body: bytes
+    message_id: UUID | None
+    reason: str
+    """One line: the error's type and sentence."""
+    stack: str
+    attempts: int
+    traceparent: str | None
+    died_at: datetime
+
+
+class Subscription(Protocol):
+    """A running consumer of one queue."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether messages are being taken; False while the transport is reconnecting."""
+        ...
+
+    async def close(self) -> None:
+        """Stop taking messages, let those in hand finish, hand back the rest."""
+        ...
+
+
+class Bus(Protocol):
+    """A transport."""
+
+    async def declare(self) -> None:
+        """Make every exchange, queue and binding of the topology; harmless when repeated."""
+        ...
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Return when all are durably accepted for every queue that wants them.
+
+        Raises `errors.Unavailable` when that could not be confirmed; some may have been accepted.
+        """
+        ...
+
+    async def subscribe(
+        self,
+        queue: str,
+        handler: Handler,
+        *,
+        retry: Retry | None = None,
+        concurrency: int = 8,
+    ) -> Subscription:
+        """Give each message of a queue to `handler`, at most `concurrency` at a time."""
+        ...
+
+    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
+        """Return the oldest dead letters of a queue; they stay where they are."""
+        ...
+
+    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
+        """Give dead letters (all, if `ids` is None) back to their queue as new; return how many."""
+        ...
+
+    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
+        """Delete dead letters (all, if `ids` is None); return how many."""
+        ...
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages wait for a queue or are in hand or on its ladder."""
+        ...
+
+    async def health(self) -> None:
+        """Return when the transport answers; raise `errors.Unavailable` when it does not."""
+        ...
+
+    async def close(self) -> None:
+        """Close every subscription and connection."""
+        ...

@@ -1,0 +1,136 @@
+"""What both transports' consumers are: one loop, and a task per message in hand.
+
+The loop alone talks to the transport: it settles what handlers have finished, takes more while
+there are free slots, and rests until something arrives, is finished or falls due. It outlives
+every error by connecting again.
+"""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from common.bus import Handler
+from common.bus.delivery import Delivery, Failure, attempt
+from common.retry import Retry
+
+RECONNECT = 0.5
+"""Seconds between attempts to get the transport back."""
+SILENCE = 6.0
+"""Seconds without a completed turn after which a consumer counts as stopped."""
+
+log = structlog.get_logger()
+
+Claim = TypeVar("Claim", bound=Hashable)
+"""How a transport names one delivery of one message."""
+
+
+@dataclass(frozen=True)
+class Consumption:
+    """What is consumed, by whom and how."""
+
+    queue: str
+    handler: Handler
+    retry: Retry
+    concurrency: int
+    grace: float
+    """Seconds that handlers get to finish when the subscription closes."""
+
+
+class Consumer(ABC, Generic[Claim]):
+    """A running subscription whose transport may fall away and come back."""
+
+    def __init__(self, consumption: Consumption) -> None:
+        self._of = consumption
+        self._held: dict[Claim, asyncio.Task[None]] = {}
+        self._finished: list[tuple[Claim, Failure | None]] = []
+        self._wake = asyncio.Event()
+        self._last_turn: float | None = None
+        self._deadline: float | None = None
+        self._task = asyncio.create_task(self._run(), name=f"bus consumer of {consumption.queue}")
+
+    @property
+    def queue(self) -> str:
+        """Return the name of the queue."""
+        return self._of.queue
+
+    @property
+    def in_hand(self) -> int:
+        """Return how many messages were taken and not yet settled."""
+        return len(self._held)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether messages were being taken a moment ago."""
+        return (
+            not self._task.done()
+            and self._last_turn is not None
+            and time.monotonic() - self._last_turn < SILENCE
+        )
+
+    async def close(self) -> None:
+        """Stop taking messages, let those in hand finish for the grace, hand back the rest."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._of.grace
+        self._wake.set()
+        await self._task
+
+    @abstractmethod
+    async def _serve(self) -> None:
+        """Connect and consume until `_may_leave`; whatever is raised leads to another call."""
+
+    async def _run(self) -> None:
+        try:
+            while not self._may_leave():
+                try:
+                    return await self._serve()
+                except Exception as error:  # noqa: BLE001 - consumption outlives every error
+                    self._last_turn = None
+                    log.warning("bus_consumer_interrupted", queue=self.queue, error=repr(error))
+                await asyncio.sleep(RECONNECT)
+        finally:
+            await self._stop_handlers()
+
+    @property
+    def _closing(self) -> bool:
+        return self._deadline is not None
+
+    def _may_leave(self) -> bool:
+        if self._deadline is None:
+            return False
+        return not self._held or time.monotonic() >= self._deadline
+
+    async def _rest(self, seconds: float) -> None:
+        # The end of a turn: until something happens, or for this long.
+        self._last_turn = time.monotonic()
+        if self._deadline is not None:
+            seconds = min(seconds, self._deadline - self._last_turn)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    def _start(self, claim: Claim, delivery: Delivery) -> None:
+        self._held[claim] = asyncio.create_task(self._handle(claim, delivery))
+
+    async def _handle(self, claim: Claim, delivery: Delivery) -> None:
+        failure = await attempt(delivery, self._of.handler, self._of.retry)
+        self._finished.append((claim, failure))
+        self._wake.set()
+
+    def _settled(self, outcomes: tuple[tuple[Claim, Failure | None], ...]) -> None:
+        # Outcomes are forgotten only after the transport knows them.
+        del self._finished[: len(outcomes)]
+        for claim, _ in outcomes:
+            del self._held[claim]
+
+    async def _stop_handlers(self) -> None:
+        tasks = [task for task in self._held.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._of.grace)

@@ -1,0 +1,106 @@
+"""What both transports decide alike about one delivery: taken, to be tried again, or given up."""
+
+import asyncio
+from dataclasses import dataclass
+from traceback import TracebackException
+
+import structlog
+
+from common.bus import Handler
+from common.events.envelope import Envelope, Unparseable
+from common.retry import Retry
+
+REASON_LIMIT = 500
+STACK_LIMIT = 8_000
+"""Characters that are kept of a cause: a letter is read by a person, and headers are not bodies."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message on its way to one queue's handler."""
+
+    queue: str
+    routing_key: str
+    body: bytes
+    attempts: int
+    """The number of this attempt, from 1. One whose worker died was an attempt too."""
+    unanswered: int = 0
+    """How many attempts just before this one ended without a word, because their worker died."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a message was not taken, and what happens to it now."""
+
+    reason: str
+    stack: str
+    attempts: int
+    pause: float | None
+    """Seconds until the next attempt; None makes it a dead letter."""
+
+
+async def attempt(delivery: Delivery, handler: Handler, retry: Retry) -> Failure | None:
+    """Give a delivery to its handler and return None when it was taken, else what is to be done.
+
+    A cancellation from outside passes through: such a delivery is handed back, it has not failed.
+    """
+    if delivery.unanswered and retry.pause(None, delivery.unanswered) is None:
+        failure = _worker_died(delivery)
+    else:
+        error = await _error_of(delivery, handler)
+        if error is None:
+            return None
+        failure = _failure(delivery, error, retry)
+    log.warning(
+        "message_failed",
+        queue=delivery.queue,
+        routing_key=delivery.routing_key,
+        attempts=failure.attempts,
+        reason=failure.reason,
+        next_attempt_in=failure.pause,
+        dead=failure.pause is None,
+    )
+    return failure
+
+
+async def _error_of(delivery: Delivery, handler: Handler) -> BaseException | None:
+    try:
+        await handler(Envelope.from_bytes(delivery.body, delivery.routing_key))
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return error  # the handler's own: nobody asked this task to stop
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is the message's outcome
+        return error
+    return None
+
+
+def _failure(delivery: Delivery, error: BaseException, retry: Retry) -> Failure:
+    trace = TracebackException.from_exception(error)
+    return Failure(
+        reason=_one_line(f"{type(error).__name__}: {trace}"),
+        stack=_storable("".join(trace.format()))[-STACK_LIMIT:],
+        attempts=delivery.attempts,
+        pause=None if isinstance(error, Unparseable) else retry.pause(error, delivery.attempts),
+    )
+
+
+def _worker_died(delivery: Delivery) -> Failure:
+    return Failure(
+        reason=f"WorkerDied: {delivery.unanswered} attempts in a row ended without an answer",
+        stack="",
+        attempts=delivery.attempts - 1,
+        pause=None,
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_storable(text).split())[:REASON_LIMIT]
+
+
+def _storable(text: str) -> str:
+    # Neither Postgres nor UTF-8 takes everything that a Python string may hold.
+    return text.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,197 @@
+"""The bus on Postgres: no broker to install, the same topics, ladder and dead letters.
+
+Messages are rows, consumers compete for them with `FOR UPDATE SKIP LOCKED`, and NOTIFY wakes them.
+Several processes may publish to and consume from one database, each system under its namespace.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import asyncpg
+import structlog
+
+from common.bus import DeadLetter, Handler
+from common.bus.consumer import Consumption
+from common.bus.postgres import schema
+from common.bus.postgres.consumer import STATEMENT_TIMEOUT, PostgresConsumer
+from common.errors import Unavailable
+from common.events.envelope import Envelope
+from common.events.topology import Topology, topic_expression
+from common.retry import Retry
+
+CONNECTIONS = 4
+"""For publishing and administration; every subscription has one of its own besides."""
+CLOSE_TIMEOUT = 2.0
+
+log = structlog.get_logger()
+
+
+class PostgresBus:
+    """The transport; keeps `common.bus.Bus`."""
+
+    def __init__(
+        self,
+        dsn: str,
+        topology: Topology,
+        *,
+        namespace: str = "",
+        retry: Retry | None = None,
+        lease: float = 15.0,
+        grace: float = 10.0,
+    ) -> None:
+        """Name a database and the system in it; nothing is opened before the first use.
+
+        `lease`: seconds after which a message whose worker fell silent goes to another.
+        `grace`: seconds that handlers get to finish when a subscription closes.
+        """
+        self._dsn = dsn
+        self._topology = topology
+        self._namespace = namespace
+        self._retry = retry or Retry()
+        self._lease = lease
+        self._grace = grace
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+        self._consumers: list[PostgresConsumer] = []
+
+    async def declare(self) -> None:
+        """Make the tables and bindings of the topology; harmless when repeated.
+
+        Bindings are only ever added: during a rolling upgrade an older process must not take away
+        what a newer one wants.
+        """
+        rows = [
+            (queue.name, kind, pattern)
+            for queue in self._topology.queues
+            for kind, patterns in (
+                ("event", [f"^(?:{topic_expression(topic)})$" for topic in queue.patterns]),
+                ("command", queue.commands),
+            )
+            for pattern in patterns
+        ]
+        pool = await self._connections()
+        with _unavailable():
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", schema.DECLARE_LOCK)
+                if await connection.fetchval("SELECT to_regnamespace('bus') IS NULL"):
+                    await connection.execute(schema.MAKE_SCHEMA)
+                await connection.execute(schema.MAKE_TABLES)
+                await connection.execute(schema.MAKE_FUNCTIONS)
+                columns = [[row[column] for row in rows] for column in range(3)]
+                await connection.execute(schema.BIND, self._namespace, *columns)
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Return when all are committed for every queue that wants them: all or none."""
+        if not envelopes:
+            return
+        pool = await self._connections()
+        with _unavailable():
+            await pool.execute(
+                schema.PUBLISH,
+                self._namespace,
+                [envelope.routing_key for envelope in envelopes],
+                [envelope.to_bytes() for envelope in envelopes],
+                [envelope.id for envelope in envelopes],
+                [envelope.traceparent for envelope in envelopes],
+            )
+
+    async def subscribe(
+        self,
+        queue: str,
+        handler: Handler,
+        *,
+        retry: Retry | None = None,
+        concurrency: int = 8,
+    ) -> PostgresConsumer:
+        """Give each message of a queue to `handler`, at most `concurrency` at a time."""
+        consumer = PostgresConsumer(
+            self._dsn,
+            self._namespace,
+            Consumption(
+                queue=self._topology.queue(queue).name,
+                handler=handler,
+                retry=retry or self._retry,
+                concurrency=concurrency,
+                grace=self._grace,
+            ),
+            lease=self._lease,
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
+        """Return the oldest dead letters of a queue; they stay where they are."""
+        pool = await self._connections()
+        with _unavailable():
+            rows = await pool.fetch(schema.DEAD_LETTERS, self._namespace, queue, limit)
+        return [DeadLetter(**{**row, "id": str(row["id"])}) for row in rows]
+
+    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
+        """Give dead letters (all, if `ids` is None) back to their queue as new; return how many."""
+        return await self._count(schema.REDRIVE, queue, ids)
+
+    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
+        """Delete dead letters (all, if `ids` is None); return how many."""
+        return await self._count(schema.DISCARD, queue, ids)
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages wait for a queue or are in hand or on its ladder."""
+        return await self._count(schema.DEPTH, queue)
+
+    async def health(self) -> None:
+        """Return when the database answers; raise `errors.Unavailable` when it does not."""
+        pool = await self._connections()
+        with _unavailable():
+            await pool.execute("SELECT 1")
+
+    async def close(self) -> None:
+        """Close every subscription and connection."""
+        await asyncio.gather(*(consumer.close() for consumer in self._consumers))
+        self._consumers.clear()
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await pool.close()
+            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                log.info("bus_database_left_open", error=repr(error))
+
+    async def _count(self, statement: str, queue: str, *arguments: Sequence[str] | None) -> int:
+        pool = await self._connections()
+        with _unavailable():
+            return await pool.fetchval(statement, self._namespace, queue, *arguments) or 0
+
+    async def _connections(self) -> "asyncpg.Pool[asyncpg.Record]":
+        async with self._opening:
+            if self._pool is None:
+                with _unavailable():
+                    self._pool = await asyncpg.create_pool(
+                        self._dsn,
+                        min_size=0,
+                        max_size=CONNECTIONS,
+                        timeout=STATEMENT_TIMEOUT,
+                        command_timeout=STATEMENT_TIMEOUT,
+                        reset=_keep_session,
+                    )
+            return self._pool
+
+
+async def _keep_session(_connection: object) -> None:
+    # Sessions are never changed here, so giving one back to the pool needs no round trip.
+    return
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InsufficientResourcesError,
+    ) as error:
+        raise Unavailable(f"the bus database does not answer: {error!r}") from error

@@ -1,0 +1,170 @@
+"""The bus on RabbitMQ: a topic exchange for events, a direct one for commands, quorum queues.
+
+Needs RabbitMQ 3.10 or newer (quorum queues with message TTL and at-least-once dead-lettering).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from common.bus import DeadLetter, Handler
+from common.bus.consumer import Consumption
+from common.bus.rabbitmq import messages
+from common.bus.rabbitmq.consumer import RabbitConsumer
+from common.bus.rabbitmq.layout import Layout
+from common.bus.rabbitmq.letters import Letters, waiting
+from common.bus.rabbitmq.link import Link
+from common.errors import Unavailable
+from common.events.envelope import Envelope
+from common.events.topology import Topology
+from common.retry import Retry
+
+MOVED_AT_ONCE = 100
+"""Dead letters that are redriven between two confirmations."""
+
+
+class RabbitBus:
+    """The transport; keeps `common.bus.Bus`."""
+
+    def __init__(
+        self,
+        url: str,
+        topology: Topology,
+        *,
+        namespace: str = "",
+        retry: Retry | None = None,
+        grace: float = 10.0,
+    ) -> None:
+        """Name a broker and the system on it; nothing is opened before the first use.
+
+        `grace`: seconds that handlers get to finish when a subscription closes.
+        """
+        self._url = url
+        self._layout = Layout(topology, namespace)
+        self._retry = retry or Retry()
+        self._grace = grace
+        self._link = Link(url)
+        self._consumers: list[RabbitConsumer] = []
+        self._pauses: dict[str, set[float]] = defaultdict(lambda: set(self._retry.ladder))
+
+    async def declare(self) -> None:
+        """Make every exchange, queue and binding of the topology; harmless when repeated.
+
+        Bindings are only ever added: during a rolling upgrade an older process must not take away
+        what a newer one wants.
+        """
+        async with self._link.session() as channel:
+            await self._layout.declare(channel, self._retry.ladder)
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Return when the broker has confirmed all; some may be accepted even when it has not."""
+        if not envelopes:
+            return
+        async with self._link.publishing() as channel:
+            confirmations = await asyncio.gather(
+                *(self._publish(channel, envelope) for envelope in envelopes),
+                return_exceptions=True,
+            )
+        for failure in confirmations:
+            if isinstance(failure, BaseException):
+                raise Unavailable(f"the broker did not confirm: {failure!r}") from failure
+
+    async def subscribe(
+        self,
+        queue: str,
+        handler: Handler,
+        *,
+        retry: Retry | None = None,
+        concurrency: int = 8,
+    ) -> RabbitConsumer:
+        """Give each message of a queue to `handler`, at most `concurrency` at a time."""
+        consumption = Consumption(
+            queue=self._layout.topology.queue(queue).name,
+            handler=handler,
+            retry=retry or self._retry,
+            concurrency=concurrency,
+            grace=self._grace,
+        )
+        self._pauses[queue].update(consumption.retry.ladder)
+        consumer = RabbitConsumer(self._url, self._layout, consumption)
+        self._consumers.append(consumer)
+        return consumer
+
+    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
+        """Return the oldest dead letters of a queue; they stay where they are.
+
+        While they are looked at, nobody else sees them.
+        """
+        async with self._letters(queue) as letters:
+            found = [messages.dead_letter_of(one, queue) async for one in letters.read(limit=limit)]
+        return sorted(found, key=lambda letter: letter.died_at)
+
+    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
+        """Give dead letters (all, if `ids` is None) back to their queue as new; return how many."""
+        moved = 0
+        async with self._letters(queue) as letters:
+            chosen: list[AbstractIncomingMessage] = []
+            async for letter in letters.read(ids=ids):
+                chosen.append(letter)
+                if len(chosen) == MOVED_AT_ONCE:
+                    moved += await self._move_back(queue, letters, chosen)
+                    chosen = []
+            moved += await self._move_back(queue, letters, chosen)
+        return moved
+
+    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
+        """Delete dead letters (all, if `ids` is None); return how many."""
+        discarded = 0
+        async with self._letters(queue) as letters:
+            async for letter in letters.read(ids=ids):
+                discarded += await letters.remove([letter])
+        return discarded
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages wait for a queue or are on its ladder, or in our own hands.
+
+        The protocol does not tell what other processes have in theirs.
+        """
+        rungs = [self._layout.rung(queue, pause) for pause in self._pauses[queue]]
+        async with self._link.session() as channel:
+            counts = [await waiting(channel, name) for name in (self._layout.queue(queue), *rungs)]
+        return sum(counts) + sum(one.in_hand for one in self._consumers if one.queue == queue)
+
+    async def health(self) -> None:
+        """Return when the broker answers; raise `errors.Unavailable` when it does not."""
+        async with self._link.session():
+            return
+
+    async def close(self) -> None:
+        """Close every subscription and connection."""
+        await asyncio.gather(*(consumer.close() for consumer in self._consumers))
+        self._consumers.clear()
+        await self._link.close()
+
+    async def _publish(self, channel: AbstractChannel, envelope: Envelope) -> None:
+        name = self._layout.exchange_name(envelope.routing_key)
+        exchange = await channel.get_exchange(name, ensure=False)
+        # Not mandatory: an event that nobody wants is accepted.
+        await exchange.publish(messages.message_of(envelope), envelope.routing_key, mandatory=False)
+
+    @asynccontextmanager
+    async def _letters(self, queue: str) -> AsyncIterator[Letters]:
+        name = self._layout.dead_letters(queue)
+        async with self._link.session() as channel, Letters(channel, name).opened() as letters:
+            yield letters
+
+    async def _move_back(
+        self, queue: str, letters: Letters, chosen: Sequence[AbstractIncomingMessage]
+    ) -> int:
+        to = self._layout.queue(queue)
+        async with self._link.publishing() as channel:
+            await asyncio.gather(
+                *(
+                    channel.default_exchange.publish(messages.redriven(one), to, mandatory=True)
+                    for one in chosen
+                )
+            )
+        return await letters.remove(chosen)

@@ -1,0 +1,152 @@
+"""The consumer of one queue on RabbitMQ, over a connection of its own.
+
+A message is acknowledged after its handler took it, or after its copy on a rung or among the dead
+letters was confirmed: a crash in between repeats it, never loses it. When the connection is lost,
+the broker gives what was in hand to somebody else, so the handlers are stopped.
+"""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from common.bus.consumer import Consumer, Consumption
+from common.bus.delivery import Failure
+from common.bus.rabbitmq import messages
+from common.bus.rabbitmq.layout import Layout
+from common.bus.rabbitmq.link import ANSWER_TIMEOUT, connected, unavailable
+from common.errors import Unavailable
+
+PROBE = 3.0
+"""Seconds between proofs that the broker still counts us among the queue's consumers."""
+PROBE_TIMEOUT = 3.0
+STALLED = 2
+"""Probes in a row that find messages waiting while none came: then the consumer is made anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """A message in hand, until it is acknowledged on the channel it came by."""
+
+    message: AbstractIncomingMessage
+
+    @property
+    def tag(self) -> int:
+        """Return the channel's number for this delivery; they grow."""
+        if self.message.delivery_tag is None:
+            raise TypeError("a delivered message has a tag")
+        return self.message.delivery_tag
+
+
+class RabbitConsumer(Consumer[Taken]):
+    """A running subscription on RabbitMQ."""
+
+    def __init__(self, url: str, layout: Layout, consumption: Consumption) -> None:
+        self._url = url
+        self._layout = layout
+        self._received = 0
+        self._probe_at = 0.0
+        self._stalled = 0
+        self._cancelled = False
+        super().__init__(consumption)
+
+    async def _serve(self) -> None:
+        try:
+            with unavailable():
+                async with connected(self._url) as connection:
+                    channel = await connection.channel(on_return_raises=True)
+                    await self._consume(channel)
+        finally:
+            await self._stop_handlers()
+            self._held.clear()
+            self._finished.clear()
+
+    async def _consume(self, channel: AbstractChannel) -> None:
+        tag: str | None = await self._begin(channel)
+        while True:
+            self._wake.clear()
+            await self._settle(channel)
+            if channel.is_closed or self._cancelled:
+                raise Unavailable("the broker ended the consumer")
+            if self._closing and tag is not None:
+                queue = await channel.get_queue(self._name, ensure=False)
+                await queue.cancel(tag, timeout=PROBE_TIMEOUT)
+                tag = None
+            if self._may_leave():
+                await self._stop_handlers()
+                return await self._settle(channel)
+            if tag is not None:
+                await self._probe(channel)
+            await self._rest(PROBE)
+
+    async def _begin(self, channel: AbstractChannel) -> str:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await self._layout.declare(channel, self._of.retry.ladder, self.queue)
+            await channel.set_qos(prefetch_count=self._of.concurrency)
+            underlay = await channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
+            channel.close_callbacks.add(self._on_close)
+            self._cancelled, self._stalled = False, 0
+            self._probe_at = time.monotonic() + PROBE
+            queue = await channel.get_queue(self._name, ensure=False)
+            return await queue.consume(self._on_message)
+
+    @property
+    def _name(self) -> str:
+        return self._layout.queue(self.queue)
+
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        self._received += 1
+        self._start(Taken(message), messages.delivery_of(message, self.queue))
+
+    def _on_cancel(self, _frame: object) -> None:
+        self._cancelled = True
+        self._wake.set()
+
+    def _on_close(self, *_: object) -> None:
+        self._wake.set()
+
+    async def _settle(self, channel: AbstractChannel) -> None:
+        outcomes = tuple(self._finished)
+        failed = [(taken.message, failure) for taken, failure in outcomes if failure is not None]
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            if failed:
+                await asyncio.gather(*(self._move(channel, *one) for one in failed))
+            self._settled(outcomes)
+            await self._acknowledge(channel, {taken.tag for taken, _ in outcomes})
+
+    async def _acknowledge(self, channel: AbstractChannel, tags: set[int]) -> None:
+        # One acknowledgement covers everything older than the oldest message still in hand.
+        underlay = await channel.get_underlay_channel()
+        oldest_held = min((taken.tag for taken in self._held), default=math.inf)
+        together = [tag for tag in tags if tag < oldest_held]
+        if together:
+            await underlay.basic_ack(max(together), multiple=True)
+        for tag in tags.difference(together):
+            await underlay.basic_ack(tag)
+
+    async def _move(
+        self, channel: AbstractChannel, message: AbstractIncomingMessage, failure: Failure
+    ) -> None:
+        if failure.pause is None:
+            copy, to = messages.buried(message, failure), self._layout.dead_letters(self.queue)
+        else:
+            copy = messages.repeat_of(message, failure)
+            to = self._layout.rung(self.queue, failure.pause)
+        # Mandatory: were the target gone, the message would be lost with the acknowledgement.
+        await channel.default_exchange.publish(copy, to, mandatory=True)
+
+    async def _probe(self, channel: AbstractChannel) -> None:
+        if time.monotonic() < self._probe_at:
+            return
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            queue = await channel.declare_queue(self._name, durable=True, passive=True)
+        counts = queue.declaration_result
+        idle = not self._held and not self._received
+        self._stalled = self._stalled + 1 if idle and counts.message_count else 0
+        self._received = 0
+        if not counts.consumer_count or self._stalled >= STALLED:
+            raise Unavailable("the broker has stopped delivering to the consumer")
+        self._probe_at = time.monotonic() + PROBE

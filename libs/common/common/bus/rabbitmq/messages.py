@@ -1,0 +1,148 @@
+"""Envelopes, deliveries and dead letters as AMQP messages, and back.
+
+A message that moves to a rung or to the dead letters is a new message to the broker, so what must
+not be forgotten on the way (its routing key, its attempts, its cause) travels in headers.
+"""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from uuid import UUID, uuid4
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage, HeadersType
+
+from common.bus import DeadLetter
+from common.bus.delivery import Delivery, Failure
+from common.bus.rabbitmq.layout import DELIVERY_LIMIT
+from common.events.envelope import Envelope
+
+CARRIED = ("id", "traceparent", "producer")
+"""Headers of the original that every copy keeps."""
+
+
+def message_of(envelope: Envelope) -> Message:
+    """Return the message that carries an envelope."""
+    headers: HeadersType = {"id": str(envelope.id), "producer": envelope.producer}
+    if envelope.traceparent is not None:
+        headers["traceparent"] = envelope.traceparent
+    return _message(envelope.to_bytes(), str(envelope.id), headers)
+
+
+def delivery_of(message: AbstractIncomingMessage, queue: str) -> Delivery:
+    """Return what was delivered; a return to the queue means that a worker fell silent."""
+    unanswered = _number(message, "x-delivery-count")
+    return Delivery(
+        queue=queue,
+        routing_key=_routing_key(message),
+        body=message.body,
+        attempts=_number(message, "attempts") + unanswered + 1,
+        unanswered=unanswered,
+    )
+
+
+def repeat_of(message: AbstractIncomingMessage, failure: Failure) -> Message:
+    """Return the copy that waits on a rung for the next attempt."""
+    return _copy(message, {"attempts": failure.attempts, "reason": failure.reason})
+
+
+def buried(message: AbstractIncomingMessage, failure: Failure) -> Message:
+    """Return the copy that goes to the dead letters."""
+    return _copy(
+        message,
+        {
+            "letter-id": str(uuid4()),
+            "attempts": failure.attempts,
+            "reason": failure.reason,
+            "stack": failure.stack,
+            "died-at": datetime.now(UTC).isoformat(),
+        },
+    )
+
+
+def redriven(message: AbstractIncomingMessage) -> Message:
+    """Return the copy that goes back to the queue, as new."""
+    return _copy(message, {})
+
+
+def letter_id(message: AbstractIncomingMessage) -> str:
+    """Return what names a dead letter within its queue."""
+    given = _text(message, "letter-id") or message.message_id
+    return given or sha256(message.body).hexdigest()
+
+
+def dead_letter_of(message: AbstractIncomingMessage, queue: str) -> DeadLetter:
+    """Return the dead letter that a message of the dead letter queue is."""
+    died_at = _text(message, "died-at")
+    if died_at is None:  # the broker buried it: every worker died before it could count
+        reason = f"WorkerDied: the broker gave up after {DELIVERY_LIMIT} returns"
+        attempts = _number(message, "attempts") + DELIVERY_LIMIT + 1
+    else:
+        reason, attempts = _text(message, "reason") or "", _number(message, "attempts")
+    return DeadLetter(
+        id=letter_id(message),
+        queue=queue,
+        routing_key=_routing_key(message),
+        body=message.body,
+        message_id=_uuid(_text(message, "id")),
+        reason=reason,
+        stack=_text(message, "stack") or "",
+        attempts=attempts,
+        traceparent=_text(message, "traceparent"),
+        died_at=_died_at(message, died_at),
+    )
+
+
+def _copy(message: AbstractIncomingMessage, headers: HeadersType) -> Message:
+    carried = {name: message.headers[name] for name in CARRIED if name in message.headers}
+    kept = {**carried, "routing-key": _routing_key(message), **headers}
+    return _message(message.body, message.message_id, kept)
+
+
+def _message(body: bytes, message_id: str | None, headers: HeadersType) -> Message:
+    return Message(
+        body,
+        headers=headers,
+        message_id=message_id,
+        content_type="application/json",
+        delivery_mode=DeliveryMode.PERSISTENT,
+    )
+
+
+def _routing_key(message: AbstractIncomingMessage) -> str:
+    return _text(message, "routing-key") or _first_routing_key(message) or message.routing_key or ""
+
+
+def _first_routing_key(message: AbstractIncomingMessage) -> str | None:
+    # A message that the broker itself buried has its key only in the broker's own notes.
+    match message.headers.get("x-death"):
+        case [*_, {"routing-keys": [str() as key, *_]}]:
+            return key
+        case _:
+            return None
+
+
+def _died_at(message: AbstractIncomingMessage, written: str | None) -> datetime:
+    if written is not None:
+        return datetime.fromisoformat(written)
+    match message.headers.get("x-death"):
+        case [{"time": datetime() as time}, *_]:
+            return time
+        case _:
+            return message.timestamp or datetime.now(UTC)
+
+
+def _text(message: AbstractIncomingMessage, header: str) -> str | None:
+    value = message.headers.get(header)
+    return value if isinstance(value, str) else None
+
+
+def _number(message: AbstractIncomingMessage, header: str) -> int:
+    value = message.headers.get(header)
+    return value if isinstance(value, int) else 0
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:  # a hand may write anything
+        return None

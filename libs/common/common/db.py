@@ -1,0 +1,148 @@
+"""One Postgres database, one schema and one role per service."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import asyncpg
+from sqlalchemy import MetaData, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from common.errors import Unavailable
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# Postgres reports these when a repeat of the same transaction may well succeed.
+_PASSING = (
+    "25006",  # read-only: a failover is under way
+    "57014",  # cancelled, by a person or a time limit
+    "57P05",  # an idle session was ended
+    "40001",
+    "40P01",
+    "53300",
+    "55P03",
+    "57P01",
+    "57P02",
+    "57P03",
+    "08000",
+    "08003",
+    "08006",
+)
+
+
+def parse_url(url: str) -> URL:
+    """Read any common form of a Postgres address; ValueError names what is wrong."""
+    if not url:
+        raise ValueError("DATABASE_URL is not set")
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        # The text itself may hold a password: it is not repeated.
+        raise ValueError("DATABASE_URL cannot be read as an address") from error
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError(f"DATABASE_URL must be a Postgres address, not {parsed.drivername}://")
+    return parsed.set(drivername="postgresql")
+
+
+def dsn(url: URL) -> str:
+    """Return the address as asyncpg reads it, password included."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def role_password(secret: str, role: str) -> str:
+    """Return a role's password: HMAC-SHA256 of its name, so that replicas and restarts agree."""
+    return hmac.new(secret.encode(), role.encode(), hashlib.sha256).hexdigest()
+
+
+def role_name(namespace: str, schema: str) -> str:
+    """Return the role that owns a schema; roles belong to a whole server, hence the namespace."""
+    return f"{namespace}_{schema}" if namespace else schema
+
+
+@dataclass(frozen=True)
+class Database:
+    """A service's own corner: its schema, reached with its own role."""
+
+    url: URL
+    schema: str
+    pool_size: int = 5
+    max_overflow: int = 10
+
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """Return the pool of connections."""
+        return create_async_engine(
+            self.url.set(drivername="postgresql+asyncpg"),
+            pool_size=self.pool_size,
+            max_overflow=self.max_overflow,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            # Errors go to logs and dead letters: without parameters, they hold people's data.
+            hide_parameters=True,
+            connect_args={
+                "timeout": 10,
+                "command_timeout": 60,
+                "server_settings": {
+                    # Tables are always named with their schema; with the default path Alembic
+                    # would take the role's own schema for the unnamed one.
+                    "search_path": "public",
+                    "application_name": f"sigmasight-{self.schema}",
+                },
+            },
+        )
+
+    async def health(self) -> None:
+        """Return when the database answers; raise `Unavailable` when it does not."""
+        with unavailable_when_away():
+            async with self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+@contextmanager
+def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
+    """Turn the many faces of a database that is away or busy into `Unavailable`.
+
+    Without `connecting` a plain OSError or time-out passes: statements fail with errors of the
+    driver's own, so it is not the database's.
+    """
+    try:
+        yield
+    except (InterfaceError, OperationalError, PoolTimeout, asyncpg.InterfaceError) as error:
+        raise Unavailable(f"the database does not answer: {error}") from error
+    except OSError as error:  # TimeoutError is one of them
+        if not connecting:
+            raise
+        raise Unavailable(f"the database does not answer: {error}") from error
+    except asyncpg.PostgresError as error:
+        if getattr(error, "sqlstate", None) in _PASSING:
+            raise Unavailable(f"the database refused for now: {error}") from error
+        raise
+    except DBAPIError as error:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING:
+            raise Unavailable(f"the database refused for now: {error.orig}") from error
+        raise
+
+
+def metadata(schema: str) -> MetaData:
+    """Return a service's table registry, with the three messaging tables in it."""
+    from common.messaging import messaging_tables  # messaging builds on this module
+
+    registry = MetaData(schema=schema, naming_convention=NAMING)
+    messaging_tables(registry)
+    return registry

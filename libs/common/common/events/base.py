@@ -1,0 +1,30 @@
+"""What all messages share: a name, a version, frozen fields."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Message(BaseModel):
+    """A fact or a request, immutable once made.
+
+    Unknown fields are ignored, so that a producer may add optional ones within a version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    NAME: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+    @classmethod
+    def routing_key(cls) -> str:
+        """Return `name.v<version>`, the key by which queues choose messages."""
+        return f"{cls.NAME}.v{cls.VERSION}"
+
+
+class Event(Message):
+    """Something that happened; anyone may listen."""
+
+
+class Command(Message):
+    """A request to one service, which decides."""

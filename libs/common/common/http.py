@@ -1,0 +1,229 @@
+"""What every HTTP service shares: errors as one body, ids on every request, health, metrics.
+
+`create_app` gives a FastAPI application that has them; routes are the service's own.
+"""
+
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Annotated, Any
+from uuid import uuid4
+
+import structlog
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common.errors import CommonCode, ErrorCode, ServiceError, Unavailable, body
+from common.telemetry import span
+from common.text import printable
+from common.unit_of_work import Unit, UnitOfWork
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when a dependency answers; raises `Unavailable` when it does not."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SHOWN_CHARACTERS = 200
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def create_app(
+    name: str,
+    description: str,
+    unit_of_work: UnitOfWork,
+    *,
+    openapi_url: str | None = "/openapi.json",
+) -> FastAPI:
+    """Return an application with error bodies, request ids, `/health*` and `/metrics`.
+
+    The host adds to `app.state.readiness` what must answer before the service is ready. Without
+    `openapi_url` the service has no `/docs` of its own.
+    """
+    app = FastAPI(
+        title=f"SigmaSight {name}",
+        version="0.1.0",
+        description=description,
+        openapi_url=openapi_url,
+    )
+    registry = CollectorRegistry()
+    app.state.unit_of_work = unit_of_work
+    app.state.readiness = {"database": unit_of_work.database.health}
+    app.add_middleware(RequestContext, service=name, registry=registry)
+    app.add_exception_handler(ServiceError, _refuse)
+    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _framework_error)
+    _add_health(app, name, registry)
+    return app
+
+
+async def unit(request: Request) -> AsyncIterator[Unit]:
+    """Give a route its transaction, committed before the answer leaves."""
+    unit_of_work: UnitOfWork = request.app.state.unit_of_work
+    async with unit_of_work.begin() as opened:
+        yield opened
+
+
+# With scope "function" the commit comes before the answer: a 2xx means that it is stored.
+Transaction = Annotated[Unit, Depends(unit, scope="function")]
+
+
+def error_response(
+    code: ErrorCode,
+    message: str | None = None,
+    *,
+    details: dict[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the one error body of every service, with its status."""
+    content = jsonable_encoder(body(code, message or code.spec.meaning, details))
+    return JSONResponse(content, code.spec.status, headers=dict(headers or {}))
+
+
+class RequestContext:
+    """ASGI middleware: joins the caller's trace, names the request, logs and measures it.
+
+    An exception nobody handled becomes a 500 here, inside the context, so that its answer carries
+    the request id under which the log has the stack.
+    """
+
+    def __init__(self, app: ASGIApp, service: str, registry: CollectorRegistry) -> None:
+        self.app = app
+        self.service = service
+        self.seconds = Histogram(
+            "sigmasight_http_request_seconds",
+            "Time to the last byte of an answer.",
+            ("service", "method", "route", "status"),
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, inside its context."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        request_id = headers.get(b"x-request-id", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = uuid4().hex
+        status = 500
+        started = time.perf_counter()
+
+        with span(headers.get(b"traceparent"), request_id=request_id) as traceparent:
+            scope.setdefault("state", {})["request_id"] = request_id
+
+            async def send_with_ids(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    message.setdefault("headers", []).extend(
+                        [
+                            (b"x-request-id", request_id.encode()),
+                            (b"traceparent", traceparent.encode()),
+                        ]
+                    )
+                await send(message)
+
+            try:
+                await self.app(scope, receive, send_with_ids)
+            except Exception:
+                log.exception("request_failed", method=scope["method"], path=scope["path"])
+                if status != 500:  # the answer has begun; it can only be cut
+                    raise
+                response = error_response(CommonCode.ERR_INTERNAL)
+                await response(scope, receive, send_with_ids)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        if route in {"/health", "/health/ready", "/metrics"}:
+            return
+        # Whoever calls may invent methods; each label lives as long as the process.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self.seconds.labels(self.service, method, route, str(status)).observe(seconds)
+        log.info(
+            "request",
+            service=self.service,
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+        )
+
+
+def _add_health(app: FastAPI, name: str, registry: CollectorRegistry) -> None:
+    @app.get("/health", tags=["operations"], summary="Whether the process lives")
+    async def health() -> dict[str, str]:
+        return {"status": "healthy", "service": name}
+
+    @app.get("/health/ready", tags=["operations"], summary="Whether its dependencies answer")
+    async def ready(response: Response) -> dict[str, Any]:
+        checks: dict[str, str] = {}
+        for dependency, check in list(app.state.readiness.items()):
+            try:
+                await check()
+                checks[dependency] = "ok"
+            except Unavailable as error:
+                checks[dependency] = str(error)
+        fine = all(state == "ok" for state in checks.values())
+        response.status_code = 200 if fine else 503
+        return {"status": "ready" if fine else "not ready", "service": name, "checks": checks}
+
+    @app.get("/metrics", tags=["operations"], include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _refuse(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return error_response(error.code, error.message, details=error.details, headers=headers)
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("unavailable", reason=str(error))
+    return error_response(CommonCode.ERR_UNAVAILABLE, headers={"Retry-After": "2"})
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
+    faults = [
+        {
+            "code": fault["type"],
+            "field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
+            "message": fault["msg"],
+            **_shown_value(fault),
+        }
+        for fault in error.errors()
+    ]
+    sentence = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults[:3])
+    return error_response(CommonCode.ERR_VALIDATION, sentence, details={"errors": faults})
+
+
+def _shown_value(fault: Mapping[str, Any]) -> dict[str, str]:
+    value = fault.get("input")
+    if not isinstance(value, str | int | float) or "password" in fault["loc"]:
+        return {}
+    return {"value": printable(str(value)[:_SHOWN_CHARACTERS])}
+
+
+async def _framework_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+    known = {
+        401: CommonCode.ERR_AUTH_001,
+        403: CommonCode.ERR_AUTH_002,
+        404: CommonCode.ERR_NOT_FOUND,
+        405: CommonCode.ERR_METHOD,
+        413: CommonCode.ERR_TOO_LARGE,
+    }
+    code = known.get(error.status_code, CommonCode.ERR_HTTP)
+    response = error_response(code, str(error.detail), headers=error.headers)
+    response.status_code = error.status_code
+    return response

@@ -1,0 +1,46 @@
+"""Background work that no odd error may end: it is logged, and the loop goes on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from common.errors import Unavailable
+
+log = structlog.get_logger()
+
+PAUSE_SECONDS = 1.0
+
+
+async def forever(
+    name: str,
+    turn: Callable[[], Awaitable[None]],
+    *,
+    pause: float = PAUSE_SECONDS,
+    until: asyncio.Event | None = None,
+) -> None:
+    """Take one turn after another until `until` is set or the task is cancelled.
+
+    A turn that fails is followed by a pause of so many seconds. What is away is a warning; anything
+    else is an error with its stack. Neither ends the loop: a service whose relay or worker had
+    silently stopped would look ready and do nothing.
+    """
+    stop = until or asyncio.Event()
+    while not stop.is_set():
+        try:
+            await turn()
+        except Unavailable as error:
+            log.warning("loop_waits", loop=name, reason=str(error))
+            await wait(stop, pause)
+        except Exception:
+            log.exception("loop_failed", loop=name)
+            await wait(stop, pause)
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set, or after so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,130 @@
+"""A service as a process of its own: `python -m auth.main`, `python -m auth.main migrate`."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from socket import socket
+
+import structlog
+from pydantic import ValidationError
+
+from common import migrations
+from common.bootstrap import BUS_SCHEMA, NotBootstrapped, bootstrap
+from common.bus.connect import connect
+from common.db import dsn, parse_url
+from common.errors import Unavailable
+from common.events.topology import TOPOLOGY
+from common.home import HomeSettings, kept_secret
+from common.service import Platform, Service, host, listen, role_url, stop_on_signals
+from common.settings import (
+    OwnDatabases,
+    OwnPorts,
+    ServiceAddresses,
+    SharedSettings,
+    schema_of,
+)
+from common.telemetry import configure_logging
+
+log = structlog.get_logger()
+
+Build = Callable[[Platform], Service]
+
+
+@asynccontextmanager
+async def platform(
+    shared: SharedSettings, addresses: Mapping[str, str], home: Path
+) -> AsyncIterator[Platform]:
+    """Lend a platform: roles and schemas made if missing, the bus connected.
+
+    Raises `Unavailable` when a server does not answer, `NotBootstrapped` when roles are missing.
+    """
+    role_secret = _role_secret(shared)
+    if shared.database_url:
+        await bootstrap(
+            parse_url(shared.database_url), namespace=shared.namespace, secret=role_secret
+        )
+    url = shared.broker or dsn(role_url(shared, BUS_SCHEMA, role_secret))
+    lent = Platform(
+        shared=shared,
+        bus=connect(url, TOPOLOGY, namespace=shared.namespace),
+        addresses=addresses,
+        home=home,
+        internal_token=shared.internal_token.get_secret_value()
+        or kept_secret(home, "internal-token"),
+        role_secret=role_secret,
+        database_overrides=OwnDatabases().by_name(),
+    )
+    try:
+        yield lent
+    finally:
+        await lent.bus.close()
+
+
+def run(name: str, build: Build, arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM, or with the argument `migrate` bring the schema up to date and end.
+
+    Trouble at the start is one sentence on stderr and a non-zero exit.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    if words not in ([], ["migrate"]):
+        sys.exit(f"usage: python -m {schema_of(name)}.main [migrate]")
+    try:
+        shared = SharedSettings()
+        addresses = ServiceAddresses().by_name()
+        configure_logging(shared.log_level, shared.log_format)
+        asyncio.run(_run(name, build, shared, addresses, migrate_only=words == ["migrate"]))
+    except ValidationError as error:
+        sys.exit(f"{name}: {settings_sentence(error)}")
+    except (Unavailable, NotBootstrapped, ValueError, OSError) as error:
+        sys.exit(f"{name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def _run(
+    name: str,
+    build: Build,
+    shared: SharedSettings,
+    addresses: Mapping[str, str],
+    *,
+    migrate_only: bool,
+) -> None:
+    async with platform(shared, addresses, HomeSettings().home) as lent:
+        service = build(lent)
+        if migrate_only:
+            await migrations.upgrade(service.database, schema_of(name))
+            await service.database.close()
+            return
+        stop_on_signals(lent.stopping)
+        listener = _listener(shared.host, OwnPorts().of(name))
+        await host(
+            [service],
+            lent,
+            {name: listener},
+            on_ready=lambda: log.info("ready", service=name, address=listener.getsockname()),
+        )
+
+
+def _listener(address: str, port: int) -> socket:
+    try:
+        return listen(address, port)
+    except OSError as error:
+        raise OSError(f"cannot listen on {address}:{port}: {error.strerror}") from error
+
+
+def settings_sentence(error: ValidationError) -> str:
+    """Return what is wrong with the settings, by the names of the environment, in one line."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']).upper() or 'settings'}: {fault['msg']}"
+        for fault in error.errors()
+    )
+
+
+def _role_secret(shared: SharedSettings) -> str:
+    if shared.service_role_secret is not None:
+        return shared.service_role_secret.get_secret_value()
+    if shared.database_url:
+        return str(parse_url(shared.database_url).password or "")
+    return ""

@@ -1,0 +1,248 @@
+"""What a service is, what a process lends it, and how a process hosts one or many.
+
+`build(settings, platform) -> Service` is the whole contract. Alone (`python -m auth.main`) and all
+together (`deploy/embedded`) are the same call of `host`.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import func, select
+from sqlalchemy.engine import URL
+
+from common import migrations
+from common.bus import Bus
+from common.client import ServiceClient
+from common.clock import Clock, system_clock
+from common.db import (
+    Database,
+    parse_url,
+    role_name,
+    role_password,
+    unavailable_when_away,
+)
+from common.errors import Unavailable
+from common.events import Envelope, Message, Unparseable
+from common.identity import CLOCKS_APART_SECONDS
+from common.settings import SharedSettings, schema_of
+from common.telemetry import span
+from common.unit_of_work import Cause, Unit, UnitOfWork
+
+log = structlog.get_logger()
+
+MessageHandler = Callable[[Any, Any, Unit], Awaitable[None]]
+"""`(event, store, unit)`: one short transaction, no other I/O."""
+
+Subscriptions = tuple[tuple[type[Message], MessageHandler], ...]
+GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a process lends its services."""
+
+    shared: SharedSettings
+    bus: Bus
+    addresses: Mapping[str, str]
+    """Base URL of every service, by name."""
+    home: Path
+    """Where a service may keep a secret of its own between starts."""
+    internal_token: str
+    role_secret: str = ""
+    database_overrides: Mapping[str, str] = field(default_factory=dict)
+    """`<NAME>_DATABASE_URL` by service name; used as they are."""
+    clock: Clock = system_clock
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process should end: streams end, hosts stop."""
+
+    def database(self, service: str) -> Database:
+        """Return a service's database, reached with the service's own role."""
+        schema = schema_of(service)
+        override = self.database_overrides.get(service)
+        if override:
+            return Database(parse_url(override), schema)
+        return Database(role_url(self.shared, schema, self.role_secret), schema)
+
+    def client(self, service: str) -> ServiceClient:
+        """Return a client of another service."""
+        return ServiceClient(self.addresses[service], self.internal_token)
+
+
+def role_url(shared: SharedSettings, schema: str, role_secret: str) -> URL:
+    """Return the address of the shared database as the role that owns a schema."""
+    role = role_name(shared.namespace, schema)
+    return parse_url(shared.database_url).set(
+        username=role, password=role_password(role_secret, role)
+    )
+
+
+@dataclass(frozen=True)
+class Service:
+    """All that a service is."""
+
+    name: str
+    app: FastAPI
+    unit_of_work: UnitOfWork
+    resources: Callable[[], AbstractAsyncContextManager[None]]
+    """What runs while the service does: relay, worker, pools, caches."""
+    subscriptions: Subscriptions = ()
+    store: Callable[[Unit], Any] = lambda unit: unit
+    """Makes the repository that handlers are given."""
+    concurrency: int = 4
+
+    @property
+    def database(self) -> Database:
+        """Return the service's database."""
+        return self.unit_of_work.database
+
+    async def handle(self, envelope: Envelope) -> None:
+        """Do what the service does when this is delivered: once in effect, in one transaction."""
+        message = envelope.message()
+        handler = dict(self.subscriptions).get(type(message))
+        if handler is None:
+            raise Unparseable(f"{self.name} does not listen to {envelope.routing_key}")
+        with span(
+            envelope.traceparent,
+            service=self.name,
+            run_id=envelope.run_id,
+            user_id=envelope.user_id,
+            message=envelope.routing_key,
+        ):
+            async with self.unit_of_work.begin(Cause.of(envelope)) as unit:
+                if await self.unit_of_work.first_time(unit, envelope):
+                    await handler(message, self.store(unit), unit)
+                else:
+                    log.info("repeat_dropped", message_id=str(envelope.id))
+
+
+async def host(
+    services: Sequence[Service],
+    platform: Platform,
+    sockets: Mapping[str, socket.socket],
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run services in this process until `platform.stopping` is set; then end them in order."""
+    async with AsyncExitStack() as stack:
+        for service in services:
+            stack.push_async_callback(service.database.close)
+        if not platform.shared.skip_startup_validation:
+            await _check_clock(services[0].database, platform.clock)
+        for service in services:  # one by one: Alembic keeps the migration under way in a global
+            await migrations.upgrade(service.database, schema_of(service.name))
+        # Every queue exists before any relay starts: an event can never precede its queue.
+        await platform.bus.declare()
+        for service in services:
+            service.app.state.readiness["bus"] = platform.bus.health
+            if service.subscriptions:
+                service.app.state.readiness["consumer"] = _not_yet
+            await stack.enter_async_context(service.resources())
+        for service in services:
+            await stack.enter_async_context(_serving(service, sockets[service.name]))
+        for service in services:
+            if service.subscriptions:
+                await stack.enter_async_context(_consuming(service, platform.bus))
+        on_ready()
+        await platform.stopping.wait()
+
+
+async def _check_clock(database: Database, clock: Clock) -> None:
+    """Refuse to start when leases (the database's time) and tokens (ours) would disagree."""
+    with unavailable_when_away():
+        async with database.engine.connect() as connection:
+            theirs = await connection.scalar(select(func.now()))
+    apart = abs((clock() - theirs).total_seconds()) if theirs else 0.0
+    if apart > CLOCKS_APART_SECONDS:
+        raise ValueError(
+            f"the clocks of this machine and of the database are {apart:.0f} s apart: set them, "
+            "or start with SKIP_STARTUP_VALIDATION=true"
+        )
+
+
+async def _not_yet() -> None:
+    raise Unavailable("the consumer has not started yet")
+
+
+@asynccontextmanager
+async def _consuming(service: Service, bus: Bus) -> AsyncIterator[None]:
+    subscription = await bus.subscribe(
+        service.name, service.handle, concurrency=service.concurrency
+    )
+
+    async def progresses() -> None:
+        if not subscription.healthy:
+            raise Unavailable("the consumer is not taking messages")
+
+    service.app.state.readiness["consumer"] = progresses
+    try:
+        yield
+    finally:
+        await subscription.close()
+
+
+class _Server(uvicorn.Server):
+    """A server among others in one loop: signals are the host's affair."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _serving(service: Service, listener: socket.socket) -> AsyncIterator[None]:
+    server = _Server(
+        uvicorn.Config(
+            service.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            # Whose address counts is the gateway's decision, not any header's.
+            proxy_headers=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]), name=f"http-{service.name}")
+    while not server.started:
+        if task.done():
+            task.result()
+            raise RuntimeError(f"the HTTP server of {service.name} ended at once")
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def stop_on_signals(stopping: asyncio.Event) -> None:
+    """Set `stopping` at SIGINT and SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """Return a listening socket; OSError when the port is taken. Port 0 takes any free one."""
+    # Named, because asyncio sets TCP_NODELAY only on sockets that say they are TCP: without it the
+    # second write of an answer waits 40 ms for the first one's acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(512)
+    return listener
