@@ -1,0 +1,1 @@
+"""The simulated market: prices whose true parameters are known."""
