@@ -1,0 +1,1 @@
+"""The one door: REST and event streams in front of the services."""

@@ -1,0 +1,1 @@
+"""The gateway's doors: the proxy, the event streams, the documents."""

@@ -1,0 +1,1 @@
+"""The services as the gateway needs them: addresses to pass requests on to, and documents."""

@@ -1,0 +1,1 @@
+"""Marketdata: the security master, raw prices, coverage and immutable panels."""

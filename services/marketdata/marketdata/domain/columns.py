@@ -1,0 +1,154 @@
+"""Columns and editions: what is stored of each security, and what a panel still lacks.
+
+A *column* is one security's profile and bars as one source gave them, under a version of its own.
+Its bars are only ever added at the ends of the range that was asked for; a correction is a new
+column. So a published panel, which names columns and a range, keeps its content for good.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from common import calendar
+from marketdata.domain.market import History, Profile, Source
+
+# A symbol the provider did not know may have been listed since; asking each time would cost a
+# request per import.
+ASKED_AGAIN_AFTER = timedelta(days=1)
+_DAY = timedelta(days=1)
+
+
+class Span(NamedTuple):
+    """Days from the first to the last, both included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """Which market a panel shows, and over which sessions."""
+
+    source: Source
+    span: Span
+    """From the oldest session of the panel to the one at whose close it stands."""
+
+    @property
+    def as_of(self) -> date:
+        """Return the session at whose close the panel stands."""
+        return self.span.last
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is stored of one security, as far as an edition may see it."""
+
+    symbol: str
+    version: int
+    known: bool
+    reason: str | None
+    """Why the security is not known."""
+    asked_at: datetime
+    """When the provider was last asked who it is."""
+    loaded: Span | None
+    """The days for which the provider was asked for bars."""
+    last_session: date | None = None
+    """Its newest bar up to the edition's end."""
+    published: bool = False
+    """Whether the edition's panel shows this version of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PanelColumn:
+    """A column as a published panel shows it."""
+
+    symbol: str
+    version: int
+    profile: Profile | None
+    """None while the security is not known."""
+    reason: str | None
+    """Why it is not known."""
+    history: History
+    """Its bars within the panel's span; empty where the market had none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanelState:
+    """The newest panel of an edition, and the columns of the symbols that were asked about."""
+
+    version: int | None
+    """None while the edition has no panel."""
+    columns: Mapping[str, Column]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to be asked of the provider before an edition can be published."""
+
+    profiles: tuple[str, ...] = ()
+    bars: Mapping[Span, tuple[Column, ...]] = field(default_factory=dict)
+
+
+def priced_session(asked: date | None, now: datetime) -> date:
+    """Return the last closed session that is not after the day asked for.
+
+    Raise ValueError for a day before the calendar's first session.
+    """
+    last_closed = calendar.last_closed_session(now)
+    if asked is None or asked >= last_closed:
+        return last_closed
+    known = calendar.sessions(calendar.FIRST_DAY, asked)
+    if not known:
+        raise ValueError(f"no NYSE session is known up to {asked}")
+    return known[-1]
+
+
+def first_of_last(sessions: int, as_of: date) -> date:
+    """Return the first of the last so many sessions up to one; fewer where the calendar begins."""
+    return calendar.sessions(calendar.FIRST_DAY, as_of)[-sessions:][0]
+
+
+def edition_of(as_of: date, sessions: int, source: Source) -> Edition:
+    """Return the edition of so many sessions up to one."""
+    return Edition(source, Span(first_of_last(sessions, as_of), as_of))
+
+
+def gap(loaded: Span | None, wanted: Span) -> Span | None:
+    """Return the days to ask the provider for next, or None when nothing is lacking.
+
+    Loaded days stay in one piece, so a gap always touches them; where both ends are lacking the
+    later one comes first.
+    """
+    if loaded is None:
+        return wanted
+    if loaded.last < wanted.last:
+        return Span(loaded.last + _DAY, wanted.last)
+    if loaded.first > wanted.first:
+        return Span(wanted.first, loaded.first - _DAY)
+    return None
+
+
+def what_is_lacking(
+    symbols: Iterable[str], columns: Mapping[str, Column], edition: Edition, now: datetime
+) -> Plan:
+    """Return what to ask the provider about these symbols."""
+    profiles: list[str] = []
+    bars: defaultdict[Span, list[Column]] = defaultdict(list)
+    for symbol in symbols:
+        column = columns.get(symbol)
+        if column is None or (not column.known and column.asked_at <= now - ASKED_AGAIN_AFTER):
+            profiles.append(symbol)
+        elif column.known and (span := gap(column.loaded, edition.span)):
+            bars[span].append(column)
+    return Plan(tuple(profiles), {span: tuple(columns) for span, columns in bars.items()})
+
+
+def unpublished(state: PanelState, edition: Edition) -> list[Column]:
+    """Return the columns that are complete for the edition and that its panel does not show."""
+    return [
+        column
+        for column in state.columns.values()
+        if not column.published and (not column.known or gap(column.loaded, edition.span) is None)
+    ]

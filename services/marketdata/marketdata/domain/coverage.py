@@ -1,0 +1,126 @@
+"""Which symbols a book needs, and how much of them is priced."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from common.events.marketdata import MissingSymbol, PricedItem
+from common.events.onboarding import Book, BookPosition
+from common.events.scheduler import RequestedItem
+from marketdata.domain.columns import Column, first_of_last
+
+PREPARE = "prepare"
+"""The one kind of work: make prices ready for some portfolios."""
+
+FACTOR_ETFS = (
+    *("SPY", "QQQ", "IWM", "VTI", "TLT", "IEF", "SHY", "HYG", "LQD", "VTV", "VUG", "MTUM"),
+    *("QUAL", "USMV", "DJP", "VNQ", "GLD"),
+)
+"""In every panel, whoever holds what: the engines' factors are made of them."""
+
+MAX_PRICE_AGE = 3
+"""In sessions: an older last price prices nothing, here as in the risk engine."""
+
+
+class Preparation(BaseModel, frozen=True):
+    """What a `prepare` row asks for."""
+
+    as_of: date | None = None
+    """The session; the last closed one when the work is done, if not given."""
+    opened: date | None = None
+    """The session at whose close the book of the only item opened: on none before has it a value.
+    Not given for a run, which has an `as_of` of its own."""
+    items: tuple[RequestedItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What marketdata keeps of a book: the symbols it needs prices of."""
+
+    portfolio_id: UUID
+    revision: int
+    user_id: UUID
+    symbols: tuple[str, ...] | None
+    """Distinct and sorted; None while only the revision is known."""
+    deleted: bool = False
+
+
+def holding_of(book: Book) -> Holding:
+    """Return what to keep of a book."""
+    symbols = None
+    if book.positions is not None:
+        symbols = priceable_symbols(book.positions, book.opening_session)
+    return Holding(book.portfolio_id, book.revision, book.user_id, symbols)
+
+
+def priceable_symbols(positions: Iterable[BookPosition], opening_session: date) -> tuple[str, ...]:
+    """Return the distinct symbols a market can price: of shares, and under options.
+
+    Positions sold after the opening session count like open ones: what they were worth at its close
+    is part of the account's opening value. Those sold by then never come into it, and private
+    assets have no market.
+    """
+    return tuple(
+        sorted(
+            {
+                symbol
+                for position in positions
+                if position.exit_date is None or position.exit_date > opening_session
+                if (symbol := _priced_by(position))
+            }
+        )
+    )
+
+
+def symbols_of(holdings: Iterable[Holding]) -> tuple[str, ...]:
+    """Return all symbols a panel for these books shows, the factor ETFs among them."""
+    held = (symbol for holding in holdings for symbol in holding.symbols or ())
+    return tuple(sorted({*held, *FACTOR_ETFS}))
+
+
+def cover(holding: Holding, columns: Mapping[str, Column], as_of: date) -> PricedItem:
+    """Return how well a book is priced, naming what is missing and why."""
+    symbols = holding.symbols or ()
+    fresh_from = first_of_last(MAX_PRICE_AGE + 1, as_of)
+    missing = tuple(
+        MissingSymbol(symbol=symbol, reason=reason)
+        for symbol in symbols
+        if (reason := _why_unpriced(columns.get(symbol), fresh_from))
+    )
+    return PricedItem(
+        portfolio_id=holding.portfolio_id,
+        revision=holding.revision,
+        coverage=(len(symbols) - len(missing)) / len(symbols) if symbols else None,
+        symbols=len(symbols),
+        missing=missing,
+    )
+
+
+def is_ready(item: PricedItem, threshold: float) -> bool:
+    """Say whether a book's coverage suffices; one without a priceable symbol lacks nothing."""
+    return item.coverage is None or item.coverage >= threshold
+
+
+def _priced_by(position: BookPosition) -> str | None:
+    match position.investment_class:
+        case "PUBLIC":
+            return position.symbol
+        case "OPTIONS":
+            return position.underlying_symbol
+        case "PRIVATE":
+            return None
+
+
+def _why_unpriced(column: Column | None, fresh_from: date) -> str | None:
+    if column is None or (column.known and not column.published):
+        return "its prices could not be loaded"
+    if not column.known:
+        return column.reason
+    if column.last_session is None:
+        return "the provider has no price of it up to this session"
+    if column.last_session < fresh_from:
+        return f"its last price is of {column.last_session}"
+    return None

@@ -1,0 +1,221 @@
+"""Making prices ready: what is asked of the provider, stored, published and announced.
+
+What is stored before `finish` goes in by small transactions that show nobody anything, so a row
+that is worked on twice, at once or again, comes to the same end.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+import structlog
+
+from common.errors import Unavailable
+from common.events.marketdata import (
+    ITEMS_IN_EVENT,
+    PricedItem,
+    PricesIncomplete,
+    PricesReady,
+    SecuritiesEnriched,
+)
+from common.events.scheduler import RequestedItem
+from common.unit_of_work import Cause, Unit, UnitOfWork
+from common.work import Finish, Job, Work
+from marketdata.clients.onboarding import Onboarding
+from marketdata.domain import (
+    BAR,
+    PREPARE,
+    Column,
+    Edition,
+    Holding,
+    Preparation,
+    Provider,
+    Span,
+    cover,
+    edition_of,
+    holding_of,
+    is_ready,
+    priced_session,
+    symbols_of,
+    what_is_lacking,
+)
+from marketdata.repository import Columns, Holdings, Panels, bar_rows
+
+log = structlog.get_logger()
+
+COLUMNS_AT_ONCE = 100
+"""Of 780 bars each: 10 MB on their way to Postgres, and a kill loses that much work."""
+BOOKS_AT_ONCE = 8
+_NO_BARS = np.empty(0, BAR)
+
+
+@dataclass(frozen=True)
+class Books:
+    """The holdings behind a preparation's items."""
+
+    holdings: tuple[Holding, ...]
+    unreachable: tuple[RequestedItem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preparations:
+    """Does `prepare` work."""
+
+    unit_of_work: UnitOfWork
+    provider: Provider
+    onboarding: Onboarding
+    coverage_threshold: float
+    history_sessions: int
+
+    def jobs(self) -> Mapping[str, Job]:
+        """Return what the worker runs."""
+        return {PREPARE: Job(self.prepare, self.announce_what_there_is)}
+
+    async def prepare(self, work: Work, finish: Finish) -> None:
+        """Load what the books lack, publish a panel if something changed, announce coverage.
+
+        Books that nobody can give right now become work of their own: they hold up no other.
+        """
+        asked = Preparation.model_validate(work.payload)
+        edition = self._edition(asked)
+        if asked.opened is not None and edition.as_of < asked.opened:
+            # Onboarding's clock is ahead of this one: a second later the session has closed here.
+            raise Unavailable(f"the session of {asked.opened} has not closed yet")
+        books = await self._books(asked.items)
+        if books.unreachable and not books.holdings:
+            raise Unavailable("onboarding cannot be asked for the books")
+        if books.holdings:
+            await self._load(symbols_of(books.holdings), edition, work.cause)
+        async with finish() as unit:
+            await self._announce(unit, edition, books.holdings)
+            if books.unreachable:
+                rest = asked.model_copy(update={"items": books.unreachable})
+                unit.enqueue(PREPARE, rest, expires_at=work.expires_at)
+
+    async def announce_what_there_is(self, work: Work, _reason: str, unit: Unit) -> None:
+        """Announce the books as far as they are priced: the flow goes on with what there is."""
+        asked = Preparation.model_validate(work.payload)
+        known = await Holdings(unit).of([item.portfolio_id for item in asked.items])
+        holdings = [
+            holding
+            for holding in known.values()
+            if not holding.deleted and holding.symbols is not None
+        ]
+        await self._announce(unit, self._edition(asked), holdings)
+
+    def _edition(self, asked: Preparation) -> Edition:
+        as_of = priced_session(asked.as_of, self.unit_of_work.clock())
+        return edition_of(as_of, self.history_sessions, self.provider.source)
+
+    async def _books(self, items: Sequence[RequestedItem]) -> Books:
+        async with self.unit_of_work.begin() as unit:
+            known = await Holdings(unit).of([item.portfolio_id for item in items])
+        needed = [item for item in items if not _is_known(item, known)]
+        limit = asyncio.Semaphore(BOOKS_AT_ONCE)
+        answers = await asyncio.gather(*(self._fetch(item, limit) for item in needed))
+        fetched = {answer.portfolio_id: answer for answer in answers if isinstance(answer, Holding)}
+        if fetched:
+            # Kept at once: should this be given up, what there is of them can be announced.
+            async with self.unit_of_work.begin() as unit:
+                await Holdings(unit).keep(tuple(fetched.values()))
+        unreachable = tuple(
+            item
+            for item, answer in zip(needed, answers, strict=True)
+            if isinstance(answer, Unavailable)
+        )
+        asked_again = {item.portfolio_id for item in needed}
+        kept = (known[item.portfolio_id] for item in items if item.portfolio_id not in asked_again)
+        alive = {holding.portfolio_id: holding for holding in kept if not holding.deleted}
+        return Books((*alive.values(), *fetched.values()), unreachable)
+
+    async def _fetch(
+        self, item: RequestedItem, limit: asyncio.Semaphore
+    ) -> Holding | Unavailable | None:
+        async with limit:
+            try:
+                book = await self.onboarding.book(item.portfolio_id, item.revision)
+            except Unavailable as error:
+                return error
+        if book is None:
+            # Deleted since; onboarding tells everybody else itself.
+            log.info("book_gone", portfolio_id=str(item.portfolio_id), revision=item.revision)
+            return None
+        return holding_of(book)
+
+    async def _load(self, symbols: Sequence[str], edition: Edition, cause: Cause) -> None:
+        # Each round moves something forward, here or in another worker; none is left at the end.
+        while True:
+            async with self.unit_of_work.begin() as unit:
+                state = await Columns(unit).state(edition, symbols)
+            plan = what_is_lacking(symbols, state.columns, edition, self.unit_of_work.clock())
+            if not plan.profiles and not plan.bars:
+                return
+            if plan.profiles:
+                await self._enrich(plan.profiles, cause)
+            for span, columns in plan.bars.items():
+                for start in range(0, len(columns), COLUMNS_AT_ONCE):
+                    await self._add_bars(edition, span, columns[start : start + COLUMNS_AT_ONCE])
+
+    async def _enrich(self, symbols: Sequence[str], cause: Cause) -> None:
+        source = self.provider.source
+        profiles = await self.provider.profiles(symbols)
+        async with self.unit_of_work.begin(cause) as unit:
+            added = await Columns(unit).add(source, symbols, profiles, unit.now)
+            if added.known or added.unknown:
+                unit.publish(
+                    SecuritiesEnriched(
+                        symbols=added.known, unknown=added.unknown, provider=source.provider
+                    )
+                )
+
+    async def _add_bars(self, edition: Edition, span: Span, columns: Sequence[Column]) -> None:
+        symbols = [column.symbol for column in columns]
+        histories = await self.provider.bars(symbols, span.first, span.last)
+
+        def encode() -> dict[tuple[str, int], bytes]:
+            return {
+                (column.symbol, column.version): bar_rows.copy_rows(
+                    column.symbol, column.version, histories.get(column.symbol, _NO_BARS)
+                )
+                for column in columns
+            }
+
+        rows = await asyncio.to_thread(encode)
+        async with self.unit_of_work.begin() as unit:
+            await Columns(unit).add_bars(edition, span, rows)
+        log.info("bars_loaded", symbols=len(symbols), first=str(span.first), last=str(span.last))
+
+    async def _announce(self, unit: Unit, edition: Edition, holdings: Sequence[Holding]) -> None:
+        if not holdings:
+            return
+        version, columns = await Panels(unit).current(edition, symbols_of(holdings))
+        items = [cover(holding, columns, edition.as_of) for holding in holdings]
+        ready = [item for item in items if is_ready(item, self.coverage_threshold)]
+        incomplete = [item for item in items if not is_ready(item, self.coverage_threshold)]
+        _publish(unit, PricesReady, edition, version, ready)
+        _publish(unit, PricesIncomplete, edition, version, incomplete)
+
+
+def _publish(
+    unit: Unit,
+    contract: type[PricesReady | PricesIncomplete],
+    edition: Edition,
+    panel_version: int,
+    items: Sequence[PricedItem],
+) -> None:
+    for start in range(0, len(items), ITEMS_IN_EVENT):
+        unit.publish(
+            contract(
+                as_of=edition.as_of,
+                panel_version=panel_version,
+                provider=edition.source.provider,
+                items=tuple(items[start : start + ITEMS_IN_EVENT]),
+            )
+        )
+
+
+def _is_known(item: RequestedItem, known: Mapping[UUID, Holding]) -> bool:
+    holding = known.get(item.portfolio_id)
+    return holding is not None and holding.symbols is not None and holding.revision >= item.revision

@@ -1,0 +1,62 @@
+"""Marketdata, composed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from common import identity
+from common.http import create_app
+from common.process import run
+from common.relay import Relay
+from common.service import Platform, Service
+from common.unit_of_work import UnitOfWork
+from common.work import Worker
+from marketdata import api, handlers
+from marketdata.clients.onboarding import Onboarding
+from marketdata.clients.simulator import SimulatedMarket
+from marketdata.domain import Provider
+from marketdata.jobs import Preparations
+from marketdata.repository import Holdings
+from marketdata.settings import Settings
+
+
+def build(settings: Settings, platform: Platform, provider: Provider | None = None) -> Service:
+    """Compose the service; its prices are simulated unless a provider is given."""
+    chosen = provider or SimulatedMarket(settings.seed)
+    unit_of_work = UnitOfWork(
+        platform.database("marketdata"), producer="marketdata", clock=platform.clock
+    )
+    app = create_app("marketdata", "Securities, prices and immutable panels.", unit_of_work)
+    auth, onboarding = platform.client("auth"), platform.client("onboarding")
+    identity.install(
+        app,
+        identity.Verifier(identity.fetch_keys(auth)),
+        platform.internal_token,
+        tenancy=None,
+    )
+    app.state.source = chosen.source
+    app.include_router(api.router)
+    preparations = Preparations(
+        unit_of_work=unit_of_work,
+        provider=chosen,
+        onboarding=Onboarding(onboarding),
+        coverage_threshold=settings.coverage_threshold,
+        history_sessions=settings.history_sessions,
+    )
+
+    @asynccontextmanager
+    async def resources() -> AsyncIterator[None]:
+        try:
+            async with (
+                Relay(unit_of_work, platform.bus).running(),
+                Worker(unit_of_work, preparations.jobs()).running(),
+            ):
+                yield
+        finally:
+            await auth.close()
+            await onboarding.close()
+
+    return Service("marketdata", app, unit_of_work, resources, handlers.SUBSCRIPTIONS, Holdings)
+
+
+if __name__ == "__main__":
+    run("marketdata", lambda platform: build(Settings(), platform))

@@ -1,0 +1,248 @@
+"""Columns: securities as a source knows them, and their bars."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from io import BytesIO
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Text,
+    and_,
+    any_,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+
+from common.unit_of_work import Unit
+from marketdata.domain import Column, Edition, PanelState, Profile, Source, Span, gap
+from marketdata.repository import bar_rows
+from marketdata.repository.locks import lock
+from marketdata.tables import BARS, METADATA, PANEL_COLUMNS, PANELS, SECURITIES
+
+_PROFILE_FIELDS = tuple(field.name for field in fields(Profile))
+
+
+@dataclass(frozen=True)
+class Added:
+    """Which symbols are new in the security master, and how each one is there."""
+
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+class Columns:
+    """The newest column of each symbol and source; older ones stay for their panels."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._connection = unit.connection
+
+    async def state(self, edition: Edition, symbols: Collection[str]) -> PanelState:
+        """Return the edition's newest panel and what there is of these symbols, at one moment."""
+        panel = select(func.max(PANELS.c.version).label("version")).where(is_of(edition)).subquery()
+        last_session = (
+            select(func.max(BARS.c.session))
+            .where(
+                BARS.c.symbol == SECURITIES.c.symbol,
+                BARS.c.column_version == SECURITIES.c.column_version,
+                BARS.c.session <= edition.as_of,
+            )
+            .scalar_subquery()
+        )
+        published = exists().where(
+            PANEL_COLUMNS.c.symbol == SECURITIES.c.symbol,
+            PANEL_COLUMNS.c.column_version == SECURITIES.c.column_version,
+            was_published_with(edition),
+        )
+        wanted = and_(is_one_of(SECURITIES.c.symbol, symbols), is_newest_of(edition.source))
+        rows = await self._connection.execute(
+            select(
+                panel.c.version,
+                SECURITIES,
+                last_session.label("last_session"),
+                published.label("published"),
+            ).select_from(panel.outerjoin(SECURITIES, wanted))
+        )
+        version = None
+        columns: dict[str, Column] = {}
+        for row in rows:
+            version = row.version
+            if row.symbol is not None:
+                columns[row.symbol] = Column(
+                    symbol=row.symbol,
+                    version=row.column_version,
+                    known=row.status == "known",
+                    reason=row.reason,
+                    asked_at=row.asked_at,
+                    loaded=_span(row.loaded_from, row.loaded_through),
+                    last_session=row.last_session,
+                    published=row.published,
+                )
+        return PanelState(version, columns)
+
+    async def add(
+        self,
+        source: Source,
+        symbols: Sequence[str],
+        profiles: Mapping[str, Profile],
+        now: datetime,
+    ) -> Added:
+        """Open a column for each symbol the source said something new about; return which."""
+        # Versions are counted per symbol: two workers must not both take the next one.
+        await lock(self._connection, f"{METADATA.schema}.securities")
+        rows = await self._connection.execute(
+            select(SECURITIES)
+            .where(is_one_of(SECURITIES.c.symbol, symbols))
+            .order_by(SECURITIES.c.symbol, SECURITIES.c.column_version)
+        )
+        newest = dict.fromkeys(symbols, 0)
+        status: dict[str, str] = {}
+        for row in rows:
+            newest[row.symbol] = row.column_version
+            if Source(row.provider, row.model_version) == source:
+                status[row.symbol] = row.status
+        new = [
+            symbol
+            for symbol in symbols
+            if symbol not in status or (status[symbol] == "unknown" and symbol in profiles)
+        ]
+        if new:
+            await self._connection.execute(
+                insert(SECURITIES),
+                [
+                    _row(symbol, newest[symbol] + 1, source, profiles.get(symbol), now)
+                    for symbol in new
+                ],
+            )
+        await self._connection.execute(
+            update(SECURITIES)
+            .where(
+                is_one_of(SECURITIES.c.symbol, symbols),
+                is_newest_of(source),
+                SECURITIES.c.status == "unknown",
+            )
+            .values(asked_at=now)
+        )
+        return Added(
+            known=tuple(symbol for symbol in new if symbol in profiles),
+            unknown=tuple(symbol for symbol in new if symbol not in profiles),
+        )
+
+    async def add_bars(
+        self, edition: Edition, span: Span, rows: Mapping[tuple[str, int], bytes]
+    ) -> None:
+        """Add the bars of a span, as `bar_rows.copy_rows` gives them by (symbol, version).
+
+        A column whose loaded range has moved since is left out: another worker was faster, and
+        its bars are there.
+        """
+        held = await self._connection.execute(
+            select(SECURITIES)
+            .where(tuple_(SECURITIES.c.symbol, SECURITIES.c.column_version).in_(rows))
+            .order_by(SECURITIES.c.symbol)
+            .with_for_update()
+        )
+        waiting = [
+            (row.symbol, row.column_version)
+            for row in held
+            if gap(_span(row.loaded_from, row.loaded_through), edition.span) == span
+        ]
+        if not waiting:
+            return
+        await self._connection.execute(
+            update(SECURITIES)
+            .where(tuple_(SECURITIES.c.symbol, SECURITIES.c.column_version).in_(waiting))
+            .values(
+                # Of a null and a day, Postgres's least and greatest give the day.
+                loaded_from=func.least(SECURITIES.c.loaded_from, span.first),
+                loaded_through=func.greatest(SECURITIES.c.loaded_through, span.last),
+            )
+        )
+        # The statements above opened the transaction on the driver's connection.
+        raw = await self._connection.get_raw_connection()
+        assert raw.driver_connection is not None  # noqa: S101 - it is open
+        await raw.driver_connection.copy_to_table(
+            BARS.name,
+            schema_name=METADATA.schema,
+            columns=bar_rows.COPIED,
+            format="binary",
+            source=BytesIO(
+                b"".join((bar_rows.HEADER, *(rows[column] for column in waiting), bar_rows.TRAILER))
+            ),
+        )
+
+
+def is_one_of(column: ColumnElement[str], symbols: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of these symbols, in one parameter."""
+    return column == any_(literal(list(symbols), ARRAY(Text)))
+
+
+def profile_of(row: Row[Any]) -> Profile:
+    """Return what a known security's row says of it."""
+    return Profile(**{field: getattr(row, field) for field in _PROFILE_FIELDS})
+
+
+def is_newest_of(source: Source) -> ColumnElement[bool]:
+    """Return the condition that a security is its symbol's newest column of a source."""
+    other = SECURITIES.alias("other")
+    newest = (
+        select(func.max(other.c.column_version))
+        .where(
+            other.c.symbol == SECURITIES.c.symbol,
+            other.c.provider == source.provider,
+            other.c.model_version == source.model_version,
+        )
+        .scalar_subquery()
+    )
+    return SECURITIES.c.column_version == newest
+
+
+def is_of(edition: Edition) -> ColumnElement[bool]:
+    """Return the condition that a panel is of an edition."""
+    return and_(
+        PANELS.c.as_of == edition.as_of,
+        PANELS.c.first_session == edition.span.first,
+        PANELS.c.provider == edition.source.provider,
+        PANELS.c.model_version == edition.source.model_version,
+    )
+
+
+def was_published_with(edition: Edition) -> ColumnElement[bool]:
+    """Return the condition that a panel's column came in with a panel of this edition.
+
+    What another edition shows counts for nothing here: it is of another market, or its columns
+    may not be loaded as far back.
+    """
+    return and_(
+        PANEL_COLUMNS.c.as_of == PANELS.c.as_of,
+        PANEL_COLUMNS.c.since_version == PANELS.c.version,
+        is_of(edition),
+    )
+
+
+def _span(first: date | None, last: date | None) -> Span | None:
+    return None if first is None or last is None else Span(first, last)
+
+
+def _row(
+    symbol: str, version: int, source: Source, profile: Profile | None, now: datetime
+) -> dict[str, Any]:
+    reason = None if profile else f"the provider ({source.provider}) does not know this symbol"
+    return {
+        **{field: getattr(profile, field, None) for field in _PROFILE_FIELDS},
+        "symbol": symbol,
+        "column_version": version,
+        "status": "known" if profile else "unknown",
+        "reason": reason,
+        "provider": source.provider,
+        "model_version": source.model_version,
+        "asked_at": now,
+    }

@@ -1,0 +1,146 @@
+"""Panels: which columns were announced under which version."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+
+from sqlalchemy import ColumnElement, Subquery, and_, func, insert, select, true
+
+from common.unit_of_work import Unit
+from marketdata.domain import (
+    Column,
+    Edition,
+    PanelColumn,
+    Source,
+    Span,
+    unpublished,
+)
+from marketdata.repository import bar_rows
+from marketdata.repository.columns import Columns, is_one_of, profile_of, was_published_with
+from marketdata.repository.locks import lock
+from marketdata.tables import BARS, METADATA, PANEL_COLUMNS, PANELS, SECURITIES
+
+
+class Panels:
+    """Panels by session and version. What was published stays as it is."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._connection = unit.connection
+        self._columns = Columns(unit)
+
+    async def current(
+        self, edition: Edition, symbols: Collection[str]
+    ) -> tuple[int, Mapping[str, Column]]:
+        """Return the panel that shows all that is loaded of these symbols, and their columns.
+
+        It is a new version if something was not shown yet: that shows what the one before did,
+        and more. Until the transaction ends nobody else takes the session's next number.
+        """
+        state = await self._columns.state(edition, symbols)
+        if state.version is not None and not unpublished(state, edition):
+            return state.version, state.columns
+        await lock(self._connection, f"{METADATA.schema}.panels:{edition.as_of}")
+        state = await self._columns.state(edition, symbols)
+        new = unpublished(state, edition)
+        if state.version is not None and not new:
+            return state.version, state.columns
+        version = await self._next_version(edition.as_of)
+        await self._connection.execute(
+            insert(PANELS).values(
+                as_of=edition.as_of,
+                version=version,
+                provider=edition.source.provider,
+                model_version=edition.source.model_version,
+                first_session=edition.span.first,
+            )
+        )
+        if new:
+            await self._connection.execute(
+                insert(PANEL_COLUMNS),
+                [
+                    {
+                        "as_of": edition.as_of,
+                        "symbol": column.symbol,
+                        "since_version": version,
+                        "column_version": column.version,
+                    }
+                    for column in new
+                ],
+            )
+        return version, (await self._columns.state(edition, symbols)).columns
+
+    async def edition(self, as_of: date, version: int) -> Edition | None:
+        """Return what a panel shows, or None when none was published under this version."""
+        found = await self._connection.execute(
+            select(PANELS).where(PANELS.c.as_of == as_of, PANELS.c.version == version)
+        )
+        row = found.one_or_none()
+        if row is None:
+            return None
+        return Edition(Source(row.provider, row.model_version), Span(row.first_session, as_of))
+
+    async def versions(self, edition: Edition, version: int) -> Mapping[str, int]:
+        """Return the column version of every known security that a panel shows."""
+        shown = _shown(edition, version, None)
+        rows = await self._connection.execute(
+            select(SECURITIES.c.symbol, SECURITIES.c.column_version)
+            .join(shown, _is_in(shown))
+            .where(SECURITIES.c.status == "known")
+        )
+        return {row.symbol: row.column_version for row in rows}
+
+    async def columns(
+        self, edition: Edition, version: int, symbols: Collection[str] | None
+    ) -> Sequence[PanelColumn]:
+        """Return the columns of a panel by symbol, all of them or some, with their bars."""
+        shown = _shown(edition, version, symbols)
+        bars = (
+            select(bar_rows.packed_bars().label("packed"))
+            .where(
+                BARS.c.symbol == SECURITIES.c.symbol,
+                BARS.c.column_version == SECURITIES.c.column_version,
+                BARS.c.session.between(*edition.span),
+            )
+            .lateral("bars_of_column")
+        )
+        rows = await self._connection.execute(
+            select(SECURITIES, bars.c.packed).join(shown, _is_in(shown)).join(bars, true())
+        )
+        columns = [
+            PanelColumn(
+                symbol=row.symbol,
+                version=row.column_version,
+                profile=profile_of(row) if row.status == "known" else None,
+                reason=row.reason,
+                history=bar_rows.unpack(row.packed),
+            )
+            for row in rows
+        ]
+        # Sorted here and not there: a server's collation may put symbols in another order.
+        return sorted(columns, key=lambda column: column.symbol)
+
+    async def _next_version(self, as_of: date) -> int:
+        newest = await self._connection.execute(
+            select(func.coalesce(func.max(PANELS.c.version), 0)).where(PANELS.c.as_of == as_of)
+        )
+        return int(newest.scalar_one()) + 1
+
+
+def _shown(edition: Edition, version: int, symbols: Collection[str] | None) -> Subquery:
+    return (
+        # The columns of a symbol are published in the order of their versions.
+        select(PANEL_COLUMNS.c.symbol, func.max(PANEL_COLUMNS.c.column_version).label("newest"))
+        .join(PANELS, was_published_with(edition))
+        .where(
+            PANEL_COLUMNS.c.since_version <= version,
+            true() if symbols is None else is_one_of(PANEL_COLUMNS.c.symbol, symbols),
+        )
+        .group_by(PANEL_COLUMNS.c.symbol)
+        .subquery()
+    )
+
+
+def _is_in(shown: Subquery) -> ColumnElement[bool]:
+    return and_(
+        SECURITIES.c.symbol == shown.c.symbol,
+        SECURITIES.c.column_version == shown.c.newest,
+    )

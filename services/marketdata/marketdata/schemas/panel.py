@@ -1,0 +1,106 @@
+"""The panel on the wire: an Arrow IPC stream, the same bytes for the same panel and symbols."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, Field
+
+from common import calendar
+from marketdata.domain import BAR, Edition, PanelColumn
+
+MEDIA_TYPE = "application/vnd.apache.arrow.stream"
+METADATA_KEY = b"sigmasight"
+NOT_SHOWN = "it is not part of this panel"
+NO_BARS = "the provider has no price of it in the sessions of this panel"
+
+_FIELDS = {
+    "session": pa.date32(),
+    "symbol": pa.string(),
+    "open": pa.float64(),
+    "high": pa.float64(),
+    "low": pa.float64(),
+    "close": pa.float64(),
+    "volume": pa.int64(),
+    "split_ratio": pa.float64(),
+    "dividend": pa.float64(),
+}
+
+
+class Selection(BaseModel):
+    """Which symbols of a panel are wanted."""
+
+    symbols: list[str] = Field(max_length=50_000)
+
+
+def encode(
+    edition: Edition,
+    version: int,
+    versions: Mapping[str, int],
+    columns: Sequence[PanelColumn],
+    asked: Iterable[str] | None,
+) -> bytes:
+    """Return columns, sorted by symbol, as one Arrow table; `asked` are the symbols wanted.
+
+    `versions` are those of every column of the panel, asked for or not: a reader that keeps columns
+    sees from them which ones it has already.
+    """
+    metadata = _metadata(edition, version, versions, columns, asked)
+    schema = pa.schema(list(_FIELDS.items()), {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as stream:
+        stream.write_table(_table(schema, columns))
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
+
+
+def _table(schema: pa.Schema, columns: Sequence[PanelColumn]) -> pa.Table:
+    bars = np.concatenate([column.history for column in columns] or [np.empty(0, BAR)])
+    counts = [len(column.history) for column in columns]
+    symbols = pa.DictionaryArray.from_arrays(
+        np.repeat(np.arange(len(columns), dtype=np.int32), counts),
+        pa.array([column.symbol for column in columns], pa.string()),
+    ).cast(pa.string())
+    return pa.table(
+        [
+            symbols if name == "symbol" else pa.array(np.ascontiguousarray(bars[name]), kind)
+            for name, kind in _FIELDS.items()
+        ],
+        schema=schema,
+    )
+
+
+def _metadata(
+    edition: Edition,
+    version: int,
+    versions: Mapping[str, int],
+    columns: Sequence[PanelColumn],
+    asked: Iterable[str] | None,
+) -> dict[str, object]:
+    missing = {
+        column.symbol: NO_BARS if column.profile else column.reason
+        for column in columns
+        if not len(column.history)
+    }
+    shown = {column.symbol for column in columns}
+    missing |= {symbol: NOT_SHOWN for symbol in asked or () if symbol not in shown}
+    return {
+        "as_of": edition.as_of.isoformat(),
+        "panel_version": version,
+        "provider": edition.source.provider,
+        "model_version": edition.source.model_version,
+        "sessions": [day.isoformat() for day in calendar.sessions(*edition.span)],
+        "missing": missing,
+        "column_versions": dict(versions),
+        "securities": {
+            column.symbol: {
+                "name": column.profile.name,
+                "kind": column.profile.kind,
+                "sector": column.profile.sector,
+                "industry": column.profile.industry,
+            }
+            for column in columns
+            if column.profile
+        },
+    }

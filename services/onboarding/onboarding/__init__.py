@@ -1,0 +1,1 @@
+"""The book of record: portfolios, positions and their revisions."""

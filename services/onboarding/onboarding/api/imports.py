@@ -1,0 +1,182 @@
+"""From a CSV file to a portfolio, and the template to start from."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
+
+from common.calendar import last_closed_session
+from common.errors import ServiceError
+from common.events.onboarding import Book, PortfolioCreated
+from common.identity import Caller
+from onboarding.api.context import CurrentPolicy, Units
+from onboarding.domain.books import ImportRecord, announced, first_book, today_in_new_york
+from onboarding.domain.codes import Code
+from onboarding.domain.csv_file import MAX_FILE_BYTES
+from onboarding.domain.faults import Fault, Rejection, shown
+from onboarding.domain.imports import read_positions
+from onboarding.domain.portfolio import PortfolioDetails, check_portfolio, portfolio_id
+from onboarding.domain.template import FILENAME, TEMPLATE
+from onboarding.repository import Store
+from onboarding.schemas import Created, NextStep
+
+router = APIRouter(prefix="/api/v1/onboarding", tags=["onboarding"])
+
+
+@router.get(
+    "/csv-template", response_class=Response, responses={200: {"content": {"text/csv": {}}}}
+)
+async def csv_template() -> Response:
+    """Return the CSV file to start from; uploaded untouched it is accepted."""
+    return Response(
+        TEMPLATE,
+        media_type="text/csv",
+        headers={
+            "Content-Disposition": f"attachment; filename={FILENAME}",
+            "Cache-Control": "public, max-age=3600",
+        },
+    )
+
+
+async def without_portfolio(caller: Caller, units: Units) -> frozenset[UUID]:
+    """Refuse a caller who has a portfolio; return the ids of those they deleted."""
+    async with units.begin() as unit:
+        ever = await Store(unit).portfolios_ever(caller.user_id)
+    if any(ever.values()):
+        raise _taken(caller.user_id)
+    return frozenset(ever)
+
+
+FormerIds = Annotated[frozenset[UUID], Depends(without_portfolio)]
+
+
+@router.post("/create-portfolio", status_code=201)
+async def create_portfolio(
+    *,
+    caller: Caller,
+    former_ids: FormerIds,
+    units: Units,
+    policy: CurrentPolicy,
+    portfolio_name: Annotated[str, Form()],
+    equity_balance: Annotated[Decimal, Form(allow_inf_nan=True)],
+    description: Annotated[str | None, Form()] = None,
+    csv_file: Annotated[UploadFile | None, File()] = None,
+) -> Created:
+    """Import a book from a CSV file and set its calculation going.
+
+    Everything is imported, or nothing: then every fault is listed by the row of the file.
+    """
+    details = check_portfolio(portfolio_name, description, equity_balance)
+    if isinstance(details, tuple):
+        raise ServiceError(details[0].code, details[0].message, details=_listed(details))
+    if csv_file is None:
+        raise ServiceError(Code.ERR_PORT_007)
+    new_id = portfolio_id(caller.user_id, details.name, deterministic=policy.deterministic_ids)
+    if new_id in former_ids:
+        # Everywhere its tombstone stands, and what was said of it: it is not used again.
+        new_id = uuid4()
+    imported = await asyncio.to_thread(
+        _read_book,
+        # One byte more than is taken tells that there is more; the rest stays where it is.
+        await csv_file.read(MAX_FILE_BYTES + 1),
+        csv_file.filename,
+        details,
+        ids=(new_id, caller.user_id),
+        now=units.clock(),
+        deterministic=policy.deterministic_ids,
+    )
+    if isinstance(imported, Rejection):
+        raise _rejected(imported)
+    book, record = imported
+    async with units.begin() as unit:
+        if not await Store(unit).add(book, details.description, record):
+            raise _taken(caller.user_id)
+        unit.publish(
+            PortfolioCreated(book=announced(book)), user_id=caller.user_id, run_id=record.run_id
+        )
+    return _created(book, record)
+
+
+def _read_book(
+    content: bytes,
+    filename: str | None,
+    details: PortfolioDetails,
+    *,
+    ids: tuple[UUID, UUID],
+    now: datetime,
+    deterministic: bool,
+) -> tuple[Book, ImportRecord] | Rejection:
+    report = read_positions(content, filename, today_in_new_york(now))
+    if isinstance(report, Rejection):
+        return report
+    portfolio, user = ids
+    book = first_book(
+        portfolio,
+        user,
+        details,
+        report.positions,
+        opening_session=last_closed_session(now),
+        created_at=now,
+        deterministic=deterministic,
+    )
+    record = ImportRecord(
+        run_id=uuid4(),
+        filename=shown(filename or ""),
+        sha256=hashlib.sha256(content).hexdigest(),
+        positions=len(report.positions),
+        ignored_columns=report.ignored_columns,
+        created_at=now,
+    )
+    return book, record
+
+
+def _created(book: Book, record: ImportRecord) -> Created:
+    address = f"/api/v1/portfolio/{book.portfolio_id}"
+    count = record.positions
+    return Created(
+        portfolio_id=book.portfolio_id,
+        portfolio_name=book.name,
+        equity_balance=book.equity_balance,
+        positions_imported=count,
+        total_positions=count,
+        ignored_columns=record.ignored_columns,
+        run_id=record.run_id,
+        message=f"Imported {count:,} position{'' if count == 1 else 's'} into '{book.name}'.",
+        events=f"{address}/events",
+        next_step=NextStep(
+            action="calculate",
+            endpoint=f"{address}/calculate",
+            description="The import is being calculated already; POST there to calculate again.",
+        ),
+    )
+
+
+def _taken(user_id: UUID) -> ServiceError:
+    return ServiceError(Code.ERR_PORT_001, details={"user_id": str(user_id)})
+
+
+def _rejected(rejection: Rejection) -> ServiceError:
+    first, total = rejection.faults[0], rejection.total
+    where = "" if first.row is None else f"row {first.row}: "
+    number = "a fault" if total == 1 else f"{total:,} faults, first"
+    sentence = f"Nothing was imported: the CSV file has {number}: {where}{first.message}"
+    return ServiceError(
+        Code.ERR_PORT_008,
+        sentence,
+        details={**_listed(rejection.faults), "total_errors": total},
+    )
+
+
+def _listed(faults: Sequence[Fault]) -> dict[str, Any]:
+    errors = [
+        {name: value for name, value in asdict(fault).items() if value is not None}
+        | {"code": fault.code.name}
+        for fault in faults
+    ]
+    return {"errors": errors, "total_errors": len(errors)}

@@ -1,0 +1,1 @@
+"""Replicas of books in, risk numbers out."""

@@ -1,0 +1,46 @@
+"""The risk engine over HTTP: what is known of a portfolio."""
+
+from fastapi import APIRouter, Depends
+
+from common.http import Transaction
+from common.identity import OwnedPortfolio, internal
+from risk_engine import schemas
+from risk_engine.repository import Store
+
+router = APIRouter()
+
+SNAPSHOTS_IN_REPORT = 30
+
+
+@router.get(
+    "/api/v1/analytics/portfolio/{portfolio_id}/report",
+    tags=["analytics"],
+    summary="Everything known of a portfolio",
+)
+async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> schemas.Report:
+    """Return every engine's result by name, what failed and why, and the last 30 sessions.
+
+    A portfolio without results answers `available: false` and the reason.
+    """
+    results = Store(unit).results
+    known = await results.known([portfolio_id])
+    snapshots = await results.snapshots(portfolio_id, SNAPSHOTS_IN_REPORT)
+    return schemas.report(portfolio_id, known.get(portfolio_id), snapshots)
+
+
+@router.get(
+    "/api/v1/analytics/portfolio/{portfolio_id}/overview",
+    tags=["analytics"],
+    summary="A portfolio at a glance",
+)
+async def read_overview(portfolio_id: OwnedPortfolio, unit: Transaction) -> schemas.Overview:
+    """Return value, cash, exposures by market value and profit; what is not known is null."""
+    known = await Store(unit).results.known([portfolio_id])
+    return schemas.overview(portfolio_id, known.get(portfolio_id))
+
+
+@router.post("/internal/valuations", dependencies=[Depends(internal)], include_in_schema=False)
+async def read_valuations(body: schemas.ValuationsRequest, unit: Transaction) -> schemas.Valuations:
+    """Return the newest valuation of each portfolio."""
+    known = await Store(unit).results.known(body.portfolio_ids)
+    return schemas.valuations(body.portfolio_ids, known)

@@ -1,0 +1,99 @@
+"""Name the inputs of a result, so that a reader can tell whether anything that matters changed."""
+
+import hashlib
+import json
+import math
+from bisect import bisect_right
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from risk_engine.domain import Book, Position, Prices
+from risk_engine.engine.ledger import in_order
+from risk_engine.engine.valuation import MODEL_VERSION
+from risk_engine.quant.panel import MAX_PRICE_AGE, FloatArray
+
+
+def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | None = None) -> str:
+    """Give the SHA-256, in hex, of everything the numbers of `book` on `as_of` depend on.
+
+    That is the model version, the book with its revision and positions, the provider and, of the
+    symbols the book is priced by, the reason for a gap, the closes that may be read (at the opening
+    and at `as_of`, each with the sessions a stale close may come from) and the splits and dividends
+    until `as_of`. Neither the panel's version nor what it holds besides changes it.
+    """
+    opening_row = bisect_right(prices.sessions, book.opening_session) - 1
+    end = bisect_right(prices.sessions, as_of)
+    symbols = sorted({one.symbol for one in book.positions if one.investment_class == "PUBLIC"})
+    found = [symbol for symbol in symbols if symbol in prices.columns]
+    columns = np.array([prices.columns[symbol] for symbol in found], dtype=np.intp)
+    described = {
+        "model_version": MODEL_VERSION,
+        "as_of": as_of.isoformat(),
+        "portfolio_id": str(book.portfolio_id),
+        "revision": book.revision,
+        "currency": book.currency,
+        "equity_balance": _text(book.equity_balance),
+        "opening_session": book.opening_session.isoformat(),
+        "opening_cash": _text(opening_cash if opening_row < 0 else None),
+        "positions": [_facts(position) for position in in_order(book.positions)],
+        "provider": prices.provider,
+        "symbols": found,
+        "missing": {symbol: prices.missing.get(symbol) for symbol in symbols},
+    }
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for last in (opening_row, end - 1):
+        readable = range(max(0, last - MAX_PRICE_AGE), last + 1)
+        digest.update(_cells(prices, prices.close, columns, readable, idle=math.nan))
+    digest.update(_cells(prices, prices.split_ratio, columns, range(end), idle=1.0))
+    digest.update(_cells(prices, prices.dividend, columns, range(end), idle=0.0))
+    return digest.hexdigest()
+
+
+def _cells(
+    prices: Prices,
+    table: FloatArray,
+    columns: npt.NDArray[np.intp],
+    rows: range,
+    *,
+    idle: float,
+) -> bytes:
+    # The cells that say something: how many, then day numbers, places in `columns`, values.
+    used = table[rows.start : rows.stop, columns]
+    row, place = np.nonzero(~np.isnan(used) if math.isnan(idle) else used != idle)
+    days = [prices.sessions[rows.start + one].toordinal() for one in row.tolist()]
+    values = used[row, place]
+    # NaN has many bit patterns; one stands for all.
+    values[np.isnan(values)] = np.nan
+    where = np.array([len(days), *days, *place.tolist()], dtype="<i8")
+    return where.tobytes() + values.astype("<f8").tobytes()
+
+
+def _facts(position: Position) -> list[str | None]:
+    return [
+        str(position.id),
+        position.symbol,
+        position.position_type,
+        position.investment_class,
+        position.investment_subtype,
+        _text(position.quantity),
+        _text(position.multiplier),
+        _text(position.entry_price),
+        position.entry_date.isoformat(),
+        _text(position.exit_date),
+        _text(position.exit_price),
+        position.underlying_symbol,
+        _text(position.strike_price),
+        _text(position.expiration_date),
+    ]
+
+
+def _text(value: Decimal | date | None) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, date):
+        return value.isoformat()
+    # 1.50 and 1.5 are one amount. A signalling NaN cannot be normalised.
+    return str(value.normalize() if value.is_finite() else value)

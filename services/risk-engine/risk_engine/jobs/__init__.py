@@ -1,0 +1,4 @@
+"""The risk engine's longer work: `calculate` a chunk, on a `pool` of processes.
+
+Empty, because the processes of the pool import it: they need no web framework and no database.
+"""

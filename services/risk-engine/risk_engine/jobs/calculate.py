@@ -1,0 +1,181 @@
+"""Calculate a chunk of portfolios: fetch what is needed, compute in the pool, store, announce."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from common.bus import Bus
+from common.errors import Unavailable
+from common.events import Envelope
+from common.events.risk_engine import CalculationFailed, CalculationProgressed, RiskCalculated
+from common.telemetry import current_traceparent
+from common.unit_of_work import Unit, UnitOfWork
+from common.work import Finish, Job, Work
+from risk_engine.clients import Onboarding, PanelGone, Panels
+from risk_engine.domain import BUILT, Failure
+from risk_engine.engine.chunk import Calculated, StoredBook, calculate
+from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
+from risk_engine.jobs.pool import Pool
+from risk_engine.repository import Standing, Store
+
+log = structlog.get_logger()
+
+Answers = Mapping[UUID, Calculated | Failure]
+"""What came out, by portfolio; none for a book that has moved on meanwhile."""
+
+
+def jobs(calculator: "Calculator") -> Mapping[str, Job]:
+    """Return the kinds of work the risk engine does."""
+    return {CALCULATE: Job(calculator.run, calculator.give_up)}
+
+
+@dataclass(frozen=True)
+class Calculator:
+    """Calculates chunks with what the service has."""
+
+    unit_of_work: UnitOfWork
+    bus: Bus
+    pool: Pool
+    panels: Panels
+    onboarding: Onboarding
+
+    async def run(self, work: Work, finish: Finish) -> None:
+        """Calculate a chunk; each of its items ends as calculated, failed or superseded."""
+        started = time.perf_counter()
+        chunk = Chunk.model_validate(work.payload)
+        books = await self._books(chunk)
+        answers = await self._answers(chunk, books, work)
+        async with finish() as unit:
+            await conclude(chunk, answers, Store(unit), unit)
+        log.info(
+            "chunk_calculated",
+            items=len(chunk.items),
+            failed=sum(isinstance(answer, Failure) for answer in answers.values()),
+            milliseconds=round(1000 * (time.perf_counter() - started), 1),
+        )
+
+    async def give_up(self, work: Work, _reason: str, unit: Unit) -> None:
+        """Announce that the chunk's items failed; the reason stays with the dead letter."""
+        chunk = Chunk.model_validate(work.payload)
+        failure = Failure("given_up", "The calculation was given up after repeated failures.")
+        answers = {item.portfolio_id: failure for item in chunk.items}
+        await conclude(chunk, answers, Store(unit), unit)
+
+    async def _books(self, chunk: Chunk) -> Sequence[StoredBook]:
+        """Return the books that still are at the chunk's revisions, with all their positions."""
+        revisions = {item.portfolio_id: item.revision for item in chunk.items}
+        async with self.unit_of_work.begin() as unit:
+            store = Store(unit)
+            lacking = await store.books.without_positions(revisions)
+            stored = await store.books.stored(revisions)
+        if lacking:
+            stored = [*stored, *await self._fetch(lacking)]
+        return [book for book in stored if book.revision == revisions[book.portfolio_id]]
+
+    async def _fetch(self, revisions: Mapping[UUID, int]) -> Sequence[StoredBook]:
+        for portfolio_id, revision in revisions.items():
+            book = await self.onboarding.book(portfolio_id, revision)
+            if book is not None:
+                async with self.unit_of_work.begin() as unit:
+                    await Store(unit).books.add_positions(book)
+        async with self.unit_of_work.begin() as unit:
+            return await Store(unit).books.stored(revisions)
+
+    async def _answers(self, chunk: Chunk, books: Sequence[StoredBook], work: Work) -> Answers:
+        if not books:
+            return {}
+        symbols = {symbol for book in books for symbol in book.symbols}
+        try:
+            prices = await self.panels.prices(chunk.as_of, chunk.panel_version, sorted(symbols))
+        except PanelGone as gone:
+            return dict.fromkeys(
+                (book.portfolio_id for book in books), Failure("panel_gone", str(gone))
+            )
+        answers, _ = await asyncio.gather(
+            self.pool.run(calculate, books, prices), self._announce_start(books, work)
+        )
+        return {book.portfolio_id: answer for book, answer in zip(books, answers, strict=True)}
+
+    async def _announce_start(self, books: Sequence[StoredBook], work: Work) -> None:
+        envelopes = [
+            Envelope.of(
+                CalculationProgressed(
+                    portfolio_id=book.portfolio_id, stage=BUILT[0], done=0, total=len(BUILT)
+                ),
+                producer=self.unit_of_work.producer,
+                occurred_at=self.unit_of_work.clock(),
+                run_id=work.cause.run_id,
+                causation_id=work.cause.causation_id,
+                user_id=book.user_id,
+                traceparent=current_traceparent(),
+            )
+            for book in books
+        ]
+        try:
+            await self.bus.publish(envelopes)
+        except Unavailable as error:
+            # Progress is news only while it lasts: it is not worth an outbox.
+            log.info("progress_not_announced", reason=str(error))
+
+
+async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> None:
+    """Store what is still current, and announce how each item ended."""
+    ids = [item.portfolio_id for item in chunk.items]
+    await store.books.lock(ids)
+    standings = await store.books.standings(ids)
+    calculated: list[Calculated] = []
+    failed: dict[UUID, tuple[int, Failure]] = {}
+    for item in chunk.items:
+        answer = answers.get(item.portfolio_id)
+        if verdict(item.revision, standings.get(item.portfolio_id)) != "current":
+            continue
+        if isinstance(answer, Calculated):
+            calculated.append(answer)
+        elif answer is not None:
+            failed[item.portfolio_id] = (item.revision, answer)
+    stored = await store.results.save(calculated, chunk.as_of, chunk.panel_version, unit.now)
+    await store.results.save_failures(failed, chunk.as_of, chunk.panel_version, unit.now)
+
+    by_portfolio = {one.portfolio_id: one for one in calculated if one.portfolio_id in stored}
+    for item in chunk.items:
+        standing = standings.get(item.portfolio_id)
+        if standing is not None and item.portfolio_id in by_portfolio:
+            _announce_result(by_portfolio[item.portfolio_id], standing, chunk, unit)
+        elif standing is not None and item.portfolio_id in failed:
+            _announce_failure(item, failed[item.portfolio_id][1], standing, chunk, unit)
+        else:
+            supersede(item, chunk.as_of, standing, unit)
+
+
+def _announce_result(one: Calculated, standing: Standing, chunk: Chunk, unit: Unit) -> None:
+    unit.publish(
+        RiskCalculated(
+            portfolio_id=one.portfolio_id,
+            revision=one.revision,
+            as_of=chunk.as_of,
+            panel_version=chunk.panel_version,
+            status=one.status,
+            engines={BUILT[0]: one.status},
+            net_asset_value=one.totals["net_asset_value"],
+        ),
+        user_id=standing.user_id,
+    )
+
+
+def _announce_failure(
+    item: Item, failure: Failure, standing: Standing, chunk: Chunk, unit: Unit
+) -> None:
+    unit.publish(
+        CalculationFailed(
+            portfolio_id=item.portfolio_id,
+            revision=item.revision,
+            as_of=chunk.as_of,
+            reason=failure.reason,
+            message=failure.message,
+        ),
+        user_id=standing.user_id,
+    )

@@ -1,0 +1,70 @@
+"""The risk engine, composed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from common import identity
+from common.http import create_app
+from common.process import run
+from common.relay import Relay
+from common.service import Platform, Service
+from common.unit_of_work import UnitOfWork
+from common.work import Worker
+from risk_engine import api, handlers
+from risk_engine.clients import Onboarding, Panels
+from risk_engine.jobs.calculate import Calculator, jobs
+from risk_engine.jobs.pool import Pool
+from risk_engine.repository import Store
+from risk_engine.settings import Settings
+
+
+def build(settings: Settings, platform: Platform) -> Service:
+    """Compose the service."""
+    unit_of_work = UnitOfWork(
+        platform.database("risk-engine"), producer="risk-engine", clock=platform.clock
+    )
+    app = create_app("risk-engine", "Valuations and risk numbers of portfolios.", unit_of_work)
+    auth, onboarding, marketdata = (
+        platform.client(name) for name in ("auth", "onboarding", "marketdata")
+    )
+
+    async def owner_here(portfolio_id: UUID) -> UUID | None:
+        async with unit_of_work.begin() as unit:
+            return await Store(unit).books.owner(portfolio_id)
+
+    identity.install(
+        app,
+        identity.Verifier(identity.fetch_keys(auth)),
+        platform.internal_token,
+        identity.Tenancy(owner_here, onboarding),
+    )
+    app.include_router(api.router)
+    pool = Pool(settings.workers)
+    calculator = Calculator(
+        unit_of_work,
+        platform.bus,
+        pool,
+        Panels(marketdata, megabytes=settings.panel_cache_megabytes),
+        Onboarding(onboarding),
+    )
+
+    @asynccontextmanager
+    async def resources() -> AsyncIterator[None]:
+        try:
+            async with (
+                Relay(unit_of_work, platform.bus).running(),
+                pool.running(),
+                # One chunk more than the pool computes is being fetched or stored.
+                Worker(unit_of_work, jobs(calculator), concurrency=settings.workers + 1).running(),
+            ):
+                yield
+        finally:
+            for client in (auth, onboarding, marketdata):
+                await client.close()
+
+    return Service("risk-engine", app, unit_of_work, resources, handlers.SUBSCRIPTIONS, Store)
+
+
+if __name__ == "__main__":
+    run("risk-engine", lambda platform: build(Settings(), platform))

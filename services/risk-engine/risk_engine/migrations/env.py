@@ -1,0 +1,6 @@
+"""The risk engine's Alembic environment."""
+
+from common.migrations import run
+from risk_engine.tables import METADATA
+
+run(METADATA)

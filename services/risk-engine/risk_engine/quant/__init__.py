@@ -1,0 +1,1 @@
+"""The arithmetic of risk: arrays in, arrays out. No clock, no logger, no I/O, no global state."""

@@ -1,0 +1,20 @@
+"""What the risk engine gives over HTTP. Money is in the book's currency; missing is null."""
+
+from risk_engine.schemas.overview import Overview, overview
+from risk_engine.schemas.report import (
+    Report,
+    Valuations,
+    ValuationsRequest,
+    report,
+    valuations,
+)
+
+__all__ = [
+    "Overview",
+    "Report",
+    "Valuations",
+    "ValuationsRequest",
+    "overview",
+    "report",
+    "valuations",
+]

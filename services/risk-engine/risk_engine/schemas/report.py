@@ -1,0 +1,107 @@
+"""Everything known of a portfolio, and the part of it that other services ask for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from uuid import UUID
+
+from pydantic import Field
+
+from risk_engine.domain import BUILT, ENGINES, EngineName, Status
+from risk_engine.repository import Known, Snapshot
+from risk_engine.schemas.base import Answer
+from risk_engine.schemas.summary import Summary, summary, valuation_of
+from risk_engine.schemas.valuation import PositionOut, Totals, ValuationOut
+
+PORTFOLIOS_IN_REQUEST = 1_000
+
+
+class FailureOut(Answer):
+    """Why an engine's last attempt gave nothing."""
+
+    reason: str
+    message: str
+
+
+class SnapshotOut(Answer):
+    """The account at the close of a session."""
+
+    session: date
+    revision: int
+    panel_version: int
+    status: Status
+    net_asset_value: float
+    cash: float
+    long_market_value: float | None
+    short_market_value: float | None
+    gross_market_value: float | None
+    net_market_value: float | None
+    carried_value: float
+    cost_basis: float
+    unrealized_pnl: float | None
+    realized_pnl: float
+
+
+class Report(Summary):
+    """Everything known of a portfolio, engine by engine."""
+
+    portfolio_id: UUID
+    name: str | None
+    net_asset_value: float | None
+    engines: dict[EngineName, ValuationOut]
+    failed: dict[EngineName, FailureOut]
+    not_built: list[EngineName] = Field(description="Engines that do not exist yet")
+    snapshots: list[SnapshotOut] = Field(description="The last sessions, oldest first")
+
+
+class ValuationsRequest(Answer):
+    """Whose valuations are wanted."""
+
+    portfolio_ids: list[UUID] = Field(max_length=PORTFOLIOS_IN_REQUEST)
+
+
+class PortfolioValuation(Summary):
+    """A portfolio's newest valuation."""
+
+    totals: Totals | None
+    positions: list[PositionOut]
+
+
+class Valuations(Answer):
+    """Valuations by portfolio."""
+
+    valuations: dict[UUID, PortfolioValuation]
+
+
+def report(portfolio_id: UUID, known: Known | None, snapshots: Sequence[Snapshot]) -> Report:
+    """Put a report together; None is a portfolio the replica has not heard of."""
+    valuation = valuation_of(known)
+    failure = None if known is None else known.failure
+    return Report(
+        **summary(known, valuation),
+        portfolio_id=portfolio_id,
+        name=None if known is None else known.name,
+        net_asset_value=None if valuation is None else valuation.totals.net_asset_value,
+        engines={} if valuation is None else {valuation.engine: valuation},
+        failed={} if failure is None else {BUILT[0]: FailureOut(**asdict(failure))},
+        not_built=[engine for engine in ENGINES if engine not in BUILT],
+        snapshots=[SnapshotOut(**asdict(snapshot)) for snapshot in snapshots],
+    )
+
+
+def valuations(portfolio_ids: Sequence[UUID], known: Mapping[UUID, Known]) -> Valuations:
+    """Give every portfolio asked for its newest valuation, or why there is none."""
+    return Valuations(
+        valuations={
+            portfolio_id: _valuation(known.get(portfolio_id)) for portfolio_id in portfolio_ids
+        }
+    )
+
+
+def _valuation(known: Known | None) -> PortfolioValuation:
+    valuation = valuation_of(known)
+    return PortfolioValuation(
+        **summary(known, valuation),
+        totals=None if valuation is None else valuation.totals,
+        positions=[] if valuation is None else valuation.positions,
+    )

@@ -1,0 +1,19 @@
+"""What the risk engine reads from the environment."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from common.settings import EnvironmentSettings
+
+
+class Settings(EnvironmentSettings):
+    """Names are those of the environment, in capitals, after `RISK_ENGINE_`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RISK_ENGINE_", env_file=".env", extra="ignore", env_ignore_empty=True
+    )
+
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that calculate."""
+    panel_cache_megabytes: int = Field(default=128, ge=1)
+    """Memory for price columns kept between chunks; a symbol's 780 sessions take 19 kB."""

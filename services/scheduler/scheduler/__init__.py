@@ -1,0 +1,1 @@
+"""The process manager: jobs, runs and their items."""

@@ -1,0 +1,9 @@
+"""The scheduler over HTTP."""
+
+from fastapi import APIRouter
+
+from scheduler.api import administration, calculations
+
+router = APIRouter()
+router.include_router(calculations.router)
+router.include_router(administration.router)
