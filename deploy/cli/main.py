@@ -1,0 +1,67 @@
+"""`sigmasight`: what an operator does from a terminal."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from common.bootstrap import NotBootstrapped, bootstrap
+from common.db import parse_url
+from common.errors import Unavailable
+from common.settings import SERVICES, SharedSettings, schema_of
+
+app = typer.Typer(no_args_is_help=True, help="Operate SigmaSight.")
+db = typer.Typer(no_args_is_help=True, help="Roles, schemas and migrations.")
+app.add_typer(db, name="db")
+
+
+@app.callback()
+def operate() -> None:
+    """Operate SigmaSight."""
+
+
+@db.command("bootstrap")
+def bootstrap_database(
+    admin_url: Annotated[str, typer.Option(help="An address whose role may create roles.")],
+) -> None:
+    """Make the roles and schemas that are missing; existing roles keep their passwords."""
+    shared = SharedSettings()
+    secret = shared.service_role_secret
+    try:
+        address = parse_url(admin_url)
+        # The passwords must be those that the services derive: from their secret or their URL.
+        derived = (
+            secret.get_secret_value()
+            if secret is not None
+            else parse_url(shared.database_url or admin_url).password or ""
+        )
+        made = asyncio.run(bootstrap(address, namespace=shared.namespace, secret=str(derived)))
+    except (Unavailable, NotBootstrapped, ValueError) as error:
+        _fail(str(error))
+    typer.echo(f"made: {', '.join(made)}" if made else "nothing was missing")
+
+
+@db.command("upgrade")
+def upgrade_database() -> None:
+    """Bring every service's schema up to date, each by the service's own migrations."""
+    for name in SERVICES:
+        ended = subprocess.run(  # noqa: S603 - our own modules
+            [sys.executable, "-m", f"{schema_of(name)}.main", "migrate"],
+            check=False,
+            env=os.environ,
+        )
+        if ended.returncode != 0:
+            _fail(f"{name} could not be migrated")
+        typer.echo(f"{name}: up to date")
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,122 @@
+"""A report as tables a person can read."""
+
+from typing import Any, Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+
+def print_report(report: dict[str, Any], console: Console) -> None:
+    """Print what is known of a portfolio, and what is not and why."""
+    if not report.get("available"):
+        console.print(f"[yellow]No results yet:[/] {report.get('reason')}")
+        return
+    valuation = report["engines"].get("valuation")
+    if valuation:
+        console.print(_totals(report, valuation))
+        for table in (_priced(valuation), _unpriced(valuation), _closed(valuation)):
+            if table.row_count:
+                console.print(table)
+    for engine, failure in report.get("failed", {}).items():
+        console.print(f"[red]{engine} failed:[/] {failure}")
+    if report.get("not_built"):
+        console.print(f"[dim]Not built yet: {', '.join(report['not_built'])}.[/]")
+
+
+def _totals(report: dict[str, Any], valuation: dict[str, Any]) -> Table:
+    table = _table(
+        f"{report.get('name')} in US dollars\nclose of {report.get('as_of')}, "
+        f"status {report.get('status')}, prices {report.get('provider')}",
+        ("", "left"),
+        ("", "right"),
+    )
+    table.show_header = False
+    for label, key in (
+        ("Net asset value", "net_asset_value"),
+        ("Cash", "cash"),
+        ("Long market value", "long_market_value"),
+        ("Short market value", "short_market_value"),
+        ("Carried at stated price", "carried_value"),
+        ("Cost basis", "cost_basis"),
+        ("Unrealised P&L", "unrealized_pnl"),
+        ("Realised P&L", "realized_pnl"),
+    ):
+        table.add_row(label, _money(valuation["totals"].get(key)))
+    return table
+
+
+def _priced(valuation: dict[str, Any]) -> Table:
+    table = _table(
+        "Positions",
+        ("Symbol", "left"),
+        ("Quantity", "right"),
+        ("Entry", "right"),
+        ("Price", "right"),
+        ("Market value", "right"),
+        ("Unrealised", "right"),
+        ("Weight", "right"),
+    )
+    for position in valuation["positions"]:
+        if position.get("market_value") is not None:
+            table.add_row(
+                position["symbol"],
+                _number(position["quantity"]),
+                _money(position["entry_price"]),
+                _money(position["market_price"]),
+                _money(position["market_value"]),
+                _money(position["unrealized_pnl"]),
+                _percent(position["weight"]),
+            )
+    return table
+
+
+def _unpriced(valuation: dict[str, Any]) -> Table:
+    table = _table(
+        "Without a market price, carried at the stated one",
+        ("Symbol", "left"),
+        ("Why", "left"),
+        ("Carried at", "right"),
+    )
+    for position in valuation["unpriced"]:
+        table.add_row(position["symbol"], position["reason"], _money(position["carried_value"]))
+    return table
+
+
+def _closed(valuation: dict[str, Any]) -> Table:
+    table = _table(
+        "Closed",
+        ("Symbol", "left"),
+        ("Quantity", "right"),
+        ("Entry", "right"),
+        ("Realised", "right"),
+    )
+    for position in valuation["positions"]:
+        if position.get("realized_pnl") is not None:
+            table.add_row(
+                position["symbol"],
+                _number(position["quantity"]),
+                _money(position["entry_price"]),
+                _money(position["realized_pnl"]),
+            )
+    return table
+
+
+def _table(title: str, *columns: tuple[str, Literal["left", "right"]]) -> Table:
+    # A number that is cut is a wrong number: no column may shrink.
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for heading, justify in columns:
+        table.add_column(heading, justify=justify, no_wrap=True)
+    return table
+
+
+def _money(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6f}".rstrip("0").rstrip(".")
+
+
+def _percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{fraction:.2%}"
