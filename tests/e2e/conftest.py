@@ -1,0 +1,31 @@
+"""The system, started as its users start it, on each pair of database and transport."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.brokers import forget_namespace
+from tests.support.databases import fresh_database
+from tests.support.system import System
+
+RUNTIMES = ["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=RUNTIMES)
+async def system(request, tmp_path_factory) -> AsyncIterator[System]:
+    """A running system of this module's own, stopped as Ctrl-C would."""
+    home = tmp_path_factory.mktemp("home")
+    if request.param == "embedded":
+        embedded = System(home)
+        embedded.start()
+        yield embedded
+        assert embedded.stop() == 0, embedded.process.tail()
+        return
+    broker = request.getfixturevalue("rabbit_url")
+    async with fresh_database(request.getfixturevalue("postgres_admin_url")) as fresh:
+        deployed = System(home, fresh.url, broker, fresh.namespace)
+        deployed.start()
+        yield deployed
+        assert deployed.stop() == 0, deployed.process.tail()
+        await forget_namespace(broker, fresh.namespace)

@@ -1,0 +1,135 @@
+"""A market made for tests, and books to hold in it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+
+from common import calendar
+from common.events.onboarding import Book, BookPosition
+from marketdata.domain import BAR, FACTOR_ETFS, History, Profile, Source
+
+FRIDAY = date(2026, 1, 9)
+MONDAY = date(2026, 1, 12)
+AFTER_MONDAY = datetime(2026, 1, 12, 23, tzinfo=UTC)
+
+
+@dataclass
+class FakeMarket:
+    """A provider whose prices follow from symbol, session and model; it keeps what it was asked.
+
+    `delisted` maps a symbol to its last session, `trouble` is raised by every call, `barrier`
+    makes callers of `bars` wait for each other.
+    """
+
+    listed: set[str]
+    model_version: str = "1"
+    delisted: dict[str, date] = field(default_factory=dict)
+    trouble: Exception | None = None
+    barrier: asyncio.Barrier | None = None
+    profiles_asked: list[tuple[str, ...]] = field(default_factory=list)
+    bars_asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.listed = self.listed | set(FACTOR_ETFS)
+
+    @property
+    def source(self) -> Source:
+        return Source("simulated", self.model_version)
+
+    async def profiles(self, symbols: Sequence[str]) -> Mapping[str, Profile]:
+        self.profiles_asked.append(tuple(symbols))
+        if self.trouble:
+            raise self.trouble
+        return {
+            symbol: Profile(symbol, f"{symbol} Inc.", "stock", "Technology", "Chips", "NYSE", "US")
+            for symbol in symbols
+            if symbol in self.listed
+        }
+
+    async def bars(self, symbols: Sequence[str], start: date, end: date) -> Mapping[str, History]:
+        self.bars_asked.append((tuple(symbols), start, end))
+        if self.trouble:
+            raise self.trouble
+        if self.barrier:
+            await self.barrier.wait()
+        return {symbol: self.history(symbol, start, end) for symbol in symbols}
+
+    def history(self, symbol: str, start: date, end: date) -> History:
+        last = min(end, self.delisted.get(symbol, end))
+        sessions = np.array(calendar.sessions(start, last), "datetime64[D]")
+        history = np.empty(len(sessions), BAR)
+        history["session"] = sessions
+        close = 100 + sessions.astype(int) % 50 + sum(symbol.encode()) / 7
+        history["close"] = close * (1 + int(self.model_version) / 100)
+        history["open"] = history["close"] - 0.25
+        history["high"] = history["close"] + 1.5
+        history["low"] = history["close"] - 1.125
+        history["volume"] = sessions.astype(int) * 3_000_000_000
+        history["split_ratio"] = np.where(sessions.astype(int) % 100 == 0, 2.0, 1.0)
+        history["dividend"] = np.where(sessions.astype(int) % 63 == 0, 0.31, 0.0)
+        return history
+
+
+def position(symbol: str, **changes: Any) -> BookPosition:
+    """An open position of a hundred shares."""
+    fields: dict[str, Any] = {
+        "position_id": uuid4(),
+        "symbol": symbol,
+        "position_type": "LONG",
+        "investment_class": "PUBLIC",
+        "quantity": Decimal(100),
+        "entry_price": Decimal(10),
+        "entry_date": date(2025, 1, 2),
+    }
+    return BookPosition(**{**fields, **changes})
+
+
+def option(symbol: str, underlying: str | None, **changes: Any) -> BookPosition:
+    """An open call."""
+    return position(
+        symbol,
+        position_type="LC",
+        investment_class="OPTIONS",
+        underlying_symbol=underlying,
+        strike_price=Decimal(100),
+        expiration_date=date(2029, 1, 19),
+        **changes,
+    )
+
+
+def private(symbol: str) -> BookPosition:
+    """An asset without a market."""
+    return position(symbol, investment_class="PRIVATE")
+
+
+def closed(symbol: str, on: date = date(2025, 6, 2)) -> BookPosition:
+    """A position that was sold."""
+    return position(symbol, exit_date=on, exit_price=Decimal(12))
+
+
+def book(
+    positions: Iterable[BookPosition | str] | None,
+    *,
+    portfolio_id: UUID | None = None,
+    revision: int = 1,
+    user_id: UUID | None = None,
+) -> Book:
+    """A book of these positions; a bare symbol is a hundred shares of it."""
+    return Book(
+        portfolio_id=portfolio_id or uuid4(),
+        revision=revision,
+        user_id=user_id or uuid4(),
+        name="Demo",
+        equity_balance=Decimal(100_000),
+        opening_session=FRIDAY,
+        created_at=AFTER_MONDAY,
+        positions=None
+        if positions is None
+        else tuple(position(held) if isinstance(held, str) else held for held in positions),
+    )

@@ -1,0 +1,175 @@
+"""The whole system as its users start it: processes of their own, reached over HTTP."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from common.bus import Bus
+from common.bus.connect import connect
+from common.db import dsn, parse_url, role_name, role_password
+from common.events.topology import TOPOLOGY
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without a developer's own settings."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+@dataclass
+class Process:
+    """A Python module running as a process of its own, its output in a file."""
+
+    module: str
+    environment: Mapping[str, str]
+    log: Path
+    arguments: tuple[str, ...] = ()
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self.module, *self.arguments],
+                cwd=self.log.parent,
+                env={**clean_environment(), **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(20)
+
+    def stop(self) -> int:
+        if self._process is None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.module} did not stop: {self.tail()}") from None
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-4000:]
+
+
+@dataclass
+class System:
+    """A host of all services (`python -m deploy.embedded up`) on given or embedded servers."""
+
+    home: Path
+    database_url: str = ""
+    broker: str = ""
+    namespace: str = ""
+    port: int = field(default_factory=free_port)
+    extra: Mapping[str, str] = field(default_factory=dict)
+    role_secret: str = "only-for-tests"
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.process = Process(
+            "deploy.embedded", self.environment(), self.home / "output.log", ("up",)
+        )
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        given = {
+            "SIGMASIGHT_HOME": str(self.home),
+            "PORT": str(self.port),
+            "DATABASE_URL": self.database_url,
+            "BROKER": self.broker,
+            "NAMESPACE": self.namespace,
+            "SERVICE_ROLE_SECRET": self.role_secret,
+            "ENVIRONMENT": "test",
+            **self.extra,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def start(self) -> float:
+        """Start and return the seconds until every service was ready."""
+        started = time.monotonic()
+        self.process.start()
+        wait_until_ready(self.address, [self.process])
+        return time.monotonic() - started
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def stop(self) -> int:
+        return self.process.stop()
+
+    def admin_url(self) -> str:
+        """Return an address of the database with all rights."""
+        if self.database_url:
+            return self.database_url
+        password = (self.home / "postgres.password").read_text().strip()
+        port = (self.home / "postgres" / "postmaster.pid").read_text().splitlines()[3]
+        return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+
+    def bus(self) -> Bus:
+        """Return the system's bus, to publish by hand and to look at dead letters."""
+        if self.broker:
+            return connect(self.broker, TOPOLOGY, namespace=self.namespace)
+        role = role_name(self.namespace, "bus")
+        url = parse_url(self.admin_url()).set(
+            username=role, password=role_password(self.role_secret, role)
+        )
+        return connect(dsn(url), TOPOLOGY, namespace=self.namespace)
+
+
+def wait_until_ready(address: str, processes: list[Process]) -> None:
+    """Return when the gateway says that it is ready; AssertionError with the log otherwise."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        dead = [process for process in processes if not process.running()]
+        assert not dead, f"{dead[0].module} ended: {dead[0].tail()}"
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{address}/health/ready", trust_env=False).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"not ready: {processes[-1].tail()}")
+
+
+async def eventually(probe, seconds: float = 30.0, pause: float = 0.05):
+    """Return the first true value of an async probe; the last value's repr when none comes."""
+    value = None
+    try:
+        async with asyncio.timeout(seconds):
+            while not (value := await probe()):
+                await asyncio.sleep(pause)
+    except TimeoutError:
+        raise AssertionError(f"still {value!r} after {seconds} s") from None
+    return value

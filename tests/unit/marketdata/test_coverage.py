@@ -1,0 +1,108 @@
+"""Which symbols a book needs, and how well they are priced."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from common.calendar import session_back
+from common.events.marketdata import MissingSymbol, PricedItem
+from marketdata.domain import FACTOR_ETFS, Column, Span, cover, holding_of, is_ready, symbols_of
+from marketdata.domain import coverage as coverage_rule
+from risk_engine.quant.panel import MAX_PRICE_AGE
+from tests.support.market import FRIDAY, MONDAY, book, closed, option, private
+
+SPAN = Span(date(2025, 1, 2), MONDAY)
+
+
+def column(symbol, *, last_session=MONDAY, reason=None, published=True):
+    asked_at = datetime(2026, 1, 12, tzinfo=UTC)
+    return Column(symbol, 1, reason is None, reason, asked_at, SPAN, last_session, published)
+
+
+def test_open_shares_and_the_underlyings_of_open_options_are_priceable():
+    held = holding_of(
+        book(
+            [
+                *("MSFT", "AAPL", "AAPL"),
+                option("VIX290117C00020000", "VIX"),
+                option("AAPL290119C00100000", "AAPL"),
+                option("NOBODY290119C00100000", None),
+                private("HOME_EQUITY"),
+                closed("GME"),
+            ]
+        )
+    )
+    assert held.symbols == ("AAPL", "MSFT", "VIX")
+
+
+def test_what_was_sold_after_the_opening_session_is_priced_and_what_was_sold_by_then_is_not():
+    sold = {"SAME": FRIDAY, "NEXT": date(2026, 1, 10), "LATER": MONDAY}
+    held = holding_of(
+        book(
+            [
+                *(closed(symbol, on=day) for symbol, day in sold.items()),
+                option("SPY260116C00500000", "SPY", exit_date=MONDAY, exit_price=Decimal("1.25")),
+            ]
+        )
+    )
+    assert held.symbols == ("LATER", "NEXT", "SPY")
+
+
+@pytest.mark.parametrize(("age", "coverage"), [(0, 1), (3, 1), (4, 0)])
+def test_a_close_prices_for_three_sessions_as_it_does_in_the_risk_engine(age, coverage):
+    columns = {"A": column("A", last_session=session_back(MONDAY, age))}
+    assert cover(holding_of(book(["A"])), columns, MONDAY).coverage == coverage
+    assert coverage_rule.MAX_PRICE_AGE == MAX_PRICE_AGE
+
+
+def test_a_book_too_large_for_its_event_has_no_known_symbols():
+    assert holding_of(book(None)).symbols is None
+
+
+def test_the_factor_etfs_are_in_every_panel():
+    assert len(FACTOR_ETFS) == 17
+    assert symbols_of([holding_of(book(["AAPL", "SPY"]))]) == tuple(sorted({*FACTOR_ETFS, "AAPL"}))
+
+
+def test_coverage_is_the_priced_share_of_distinct_symbols_and_names_the_rest():
+    held = holding_of(book(["A", "A", "B", "C", "D", "E", "F"]))
+    columns = {
+        "A": column("A"),
+        "B": column("B", last_session=date(2026, 1, 7)),
+        "C": column("C", last_session=date(2026, 1, 6)),
+        "D": column("D", last_session=None),
+        "E": column("E", last_session=None, reason="nobody knows it"),
+    }
+    assert cover(held, columns, MONDAY) == PricedItem(
+        portfolio_id=held.portfolio_id,
+        revision=1,
+        coverage=2 / 6,
+        symbols=6,
+        missing=(
+            MissingSymbol(symbol="C", reason="its last price is of 2026-01-06"),
+            MissingSymbol(symbol="D", reason="the provider has no price of it up to this session"),
+            MissingSymbol(symbol="E", reason="nobody knows it"),
+            MissingSymbol(symbol="F", reason="its prices could not be loaded"),
+        ),
+    )
+
+
+def test_what_a_panel_does_not_show_prices_nothing():
+    held = holding_of(book(["A"]))
+    item = cover(held, {"A": column("A", published=False)}, MONDAY)
+    assert (item.coverage, item.missing[0].reason) == (0, "its prices could not be loaded")
+
+
+@pytest.mark.parametrize("positions", [[], [private("HOME_EQUITY"), closed("GME")]])
+def test_a_book_without_a_priceable_symbol_has_no_coverage_and_is_ready(positions):
+    item = cover(holding_of(book(positions)), {}, MONDAY)
+    assert (item.coverage, item.symbols, item.missing) == (None, 0, ())
+    assert is_ready(item, threshold=0.8)
+
+
+@pytest.mark.parametrize(("missing", "ready"), [(1, True), (2, False)])
+def test_a_book_is_ready_from_the_threshold_on(missing, ready):
+    symbols = ["A", "B", "C", "D", "E"]
+    columns = {symbol: column(symbol) for symbol in symbols[missing:]}
+    assert is_ready(cover(holding_of(book(symbols)), columns, MONDAY), 0.8) is ready
