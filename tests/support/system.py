@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -23,10 +24,20 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
 
 
+PORTS = range(10_000, 30_000)
+"""Below what the kernel gives to outgoing connections (32768 on Linux, 49152 elsewhere): a port that
+it hands out may be a client's by the time the process that was promised it starts."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port nobody listens on, and nobody will by chance before it is used."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 def clean_environment() -> dict[str, str]:
