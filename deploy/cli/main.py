@@ -11,6 +11,8 @@ import typer
 from common.bootstrap import NotBootstrapped, bootstrap
 from common.db import parse_url
 from common.errors import Unavailable
+from common.home import HomeSettings
+from common.process import role_secret_of
 from common.settings import SERVICES, SharedSettings, schema_of
 
 app = typer.Typer(no_args_is_help=True, help="Operate SigmaSight.")
@@ -29,17 +31,13 @@ def bootstrap_database(
 ) -> None:
     """Make the roles and schemas that are missing; existing roles keep their passwords."""
     shared = SharedSettings()
-    secret = shared.service_role_secret
     try:
         address = parse_url(admin_url)
         # The passwords must be those that the services derive: from their secret or their URL.
-        derived = (
-            secret.get_secret_value()
-            if secret is not None
-            else parse_url(shared.database_url or admin_url).password or ""
-        )
-        made = asyncio.run(bootstrap(address, namespace=shared.namespace, secret=str(derived)))
-    except (Unavailable, NotBootstrapped, ValueError) as error:
+        named = shared.model_copy(update={"database_url": shared.database_url or admin_url})
+        secret = role_secret_of(named, HomeSettings().home)
+        made = asyncio.run(bootstrap(address, namespace=shared.namespace, secret=secret))
+    except (Unavailable, NotBootstrapped, ValueError, OSError) as error:
         _fail(str(error))
     typer.echo(f"made: {', '.join(made)}" if made else "nothing was missing")
 

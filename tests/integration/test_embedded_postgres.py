@@ -19,7 +19,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from sqlalchemy.engine import URL
 
+from common.bootstrap import NotBootstrapped, bootstrap, check_login
+from common.db import parse_url, role_password
 from deploy.embedded.postgres import (
     EmbeddedPostgres,
     HomeInUse,
@@ -35,6 +38,8 @@ AS_ROOT = os.geteuid() == 0
 HOST = """
 import sys
 from pathlib import Path
+from common.bootstrap import NotBootstrapped, bootstrap, check_login
+from common.db import parse_url, role_password
 from deploy.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 
 server = EmbeddedPostgres(Path(sys.argv[1]))
@@ -223,6 +228,19 @@ async def test_it_listens_on_loopback_alone_and_trusts_nobody(home):
         assert await query(url, methods) == ["scram-sha-256"]
         durable = "select current_setting('fsync') || current_setting('synchronous_commit')"
         assert await query(url, durable) == "onon"
+
+
+async def test_a_role_with_another_password_is_told_what_to_start_with(home):
+    with EmbeddedPostgres(home) as url:
+        admin = parse_url(url)
+        await bootstrap(admin, secret="one")
+
+        def as_auth(secret: str) -> URL:
+            return admin.set(username="auth", password=role_password(secret, "auth"))
+
+        await check_login(as_auth("one"))
+        with pytest.raises(NotBootstrapped, match="SERVICE_ROLE_SECRET"):
+            await check_login(as_auth("another"))
 
 
 async def test_data_and_password_survive_a_restart(home):

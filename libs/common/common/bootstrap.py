@@ -56,6 +56,21 @@ async def bootstrap(admin: URL, *, namespace: str = "", secret: str = "") -> lis
         await connection.close()
 
 
+async def check_login(url: URL) -> None:
+    """Return when a role may log in; `NotBootstrapped` says how to mend it when not."""
+    try:
+        connection = await asyncpg.connect(dsn(url), timeout=10)
+    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+        raise Unavailable(f"the database does not answer: {error}") from error
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise NotBootstrapped(
+            f"the role {url.username} has another password ({error}): start with the "
+            "SERVICE_ROLE_SECRET, the password in DATABASE_URL or the SIGMASIGHT_HOME with which "
+            "it was made, or drop the role"
+        ) from error
+    await connection.close()
+
+
 async def _missing(connection: asyncpg.Connection, namespace: str) -> list[str]:
     owners = {
         row["nspname"]: row["rolname"]

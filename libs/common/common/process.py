@@ -11,7 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from common import migrations
-from common.bootstrap import BUS_SCHEMA, NotBootstrapped, bootstrap
+from common.bootstrap import BUS_SCHEMA, NotBootstrapped, bootstrap, check_login
 from common.bus.connect import connect
 from common.db import dsn, parse_url
 from common.errors import Unavailable
@@ -40,11 +40,12 @@ async def platform(
 
     Raises `Unavailable` when a server does not answer, `NotBootstrapped` when roles are missing.
     """
-    role_secret = _role_secret(shared)
+    role_secret = role_secret_of(shared, home)
     if shared.database_url:
         await bootstrap(
             parse_url(shared.database_url), namespace=shared.namespace, secret=role_secret
         )
+        await check_login(role_url(shared, BUS_SCHEMA, role_secret))
     url = shared.broker or dsn(role_url(shared, BUS_SCHEMA, role_secret))
     lent = Platform(
         shared=shared,
@@ -122,9 +123,9 @@ def settings_sentence(error: ValidationError) -> str:
     )
 
 
-def _role_secret(shared: SharedSettings) -> str:
-    if shared.service_role_secret is not None:
-        return shared.service_role_secret.get_secret_value()
-    if shared.database_url:
-        return str(parse_url(shared.database_url).password or "")
-    return ""
+def role_secret_of(shared: SharedSettings, home: Path) -> str:
+    """Return what the roles' passwords are derived from: as given, else kept in the home.
+
+    An empty one would let anybody who knows a role's name compute its password.
+    """
+    return shared.secret_of_roles or kept_secret(home, "role-secret")

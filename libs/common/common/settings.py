@@ -1,6 +1,7 @@
 """What every process reads from its environment or `.env`; each service adds its own settings."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +52,13 @@ class SharedSettings(EnvironmentSettings):
     host: str = "127.0.0.1"
     """Address to listen on."""
 
+    @property
+    def secret_of_roles(self) -> str:
+        """Return what the roles' passwords are derived from; empty when nothing was given."""
+        if self.service_role_secret is not None:
+            return self.service_role_secret.get_secret_value()
+        return unquote(urlsplit(self.database_url).password or "")
+
     @model_validator(mode="after")
     def _production_has_secrets(self) -> Self:
         # SKIP_STARTUP_VALIDATION skips checks of data, never this one.
@@ -59,6 +67,10 @@ class SharedSettings(EnvironmentSettings):
                 raise ValueError("INTERNAL_TOKEN must be set to a random value in production")
             if not self.database_url:
                 raise ValueError("DATABASE_URL must be set in production")
+            if not self.secret_of_roles:
+                raise ValueError(
+                    "SERVICE_ROLE_SECRET must be set in production, as DATABASE_URL has no password"
+                )
         return self
 
 

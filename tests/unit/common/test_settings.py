@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from common.home import HomeSettings, kept_secret
+from common.process import role_secret_of
 from common.settings import (
     SERVICES,
     OwnDatabases,
@@ -51,6 +52,7 @@ def test_every_name_in_the_example_file_is_read_by_something():
         ({"internal_token": "", "database_url": "postgresql://h/d"}, "INTERNAL_TOKEN"),
         ({"internal_token": "change-me", "database_url": "postgresql://h/d"}, "INTERNAL_TOKEN"),
         ({"internal_token": "x" * 20}, "DATABASE_URL"),
+        ({"internal_token": "x" * 20, "database_url": "postgresql://h/d"}, "SERVICE_ROLE_SECRET"),
     ],
 )
 @pytest.mark.parametrize("skip", [False, True])
@@ -66,6 +68,25 @@ def test_production_refuses_a_weak_key_for_tokens(secret):
     settings = import_module("auth.settings").Settings
     with pytest.raises(ValidationError, match="SECRET_KEY"):
         settings(_env_file=None, environment="production", secret_key=secret)
+
+
+def test_production_refuses_the_invite_code_that_everybody_can_read():
+    settings = import_module("auth.settings").Settings
+    given = {"environment": "production", "secret_key": "x" * 20}
+    with pytest.raises(ValidationError, match="BETA_INVITE_CODE"):
+        settings(_env_file=None, **given)
+    assert settings(_env_file=None, **given, beta_invite_code="another")
+
+
+def test_the_roles_secret_is_given_or_in_the_address_or_kept_but_never_empty(tmp_path):
+    def secret(**given) -> str:
+        return role_secret_of(SharedSettings(_env_file=None, **given), tmp_path)
+
+    assert secret(service_role_secret="given", database_url="postgresql://u:p%40@h/d") == "given"
+    assert secret(database_url="postgresql://u:p%40@h/d") == "p@"
+    kept = secret(database_url="postgresql://u@h/d")
+    assert len(kept) > 30
+    assert secret(service_role_secret="") == kept
 
 
 def test_ports_come_from_their_own_names_and_port_is_the_gateways(monkeypatch):
