@@ -34,7 +34,7 @@ from tests.support.market import (
     private,
 )
 
-UNKNOWN = "the provider (simulated) does not know this symbol"
+UNKNOWN = "unknown_symbol"
 
 
 @pytest.fixture
@@ -140,28 +140,33 @@ async def test_below_80_percent_prices_are_incomplete_and_the_unknown_is_named(w
     item = await world.created(book(["AAPL", "MSFT", "NVDA", "YYYY", "ZZZZ"]))
 
     assert item.coverage == 0.6
-    assert item.missing == (
-        MissingSymbol(symbol="YYYY", reason=UNKNOWN),
-        MissingSymbol(symbol="ZZZZ", reason=UNKNOWN),
-    )
+    assert [(lack.symbol, lack.reason) for lack in item.missing] == [
+        ("YYYY", UNKNOWN),
+        ("ZZZZ", UNKNOWN),
+    ]
     [enriched] = world.harness.bus.events(SecuritiesEnriched)
     assert enriched.unknown == ("YYYY", "ZZZZ")
     assert not world.harness.bus.events(PricesReady)
     [incomplete] = world.harness.bus.events(PricesIncomplete)
     metadata = await world.metadata(MONDAY, incomplete.panel_version, "AAPL,ZZZZ,QQQQ")
-    assert metadata["missing"] == {"ZZZZ": UNKNOWN, "QQQQ": "it is not part of this panel"}
+    assert metadata["missing"] == {"ZZZZ": UNKNOWN, "QQQQ": "not_loaded"}
 
 
 async def test_at_80_percent_prices_are_ready_and_the_unknown_is_named(world):
     item = await world.created(book(["AAPL", "MSFT", "NVDA", "AMD", "ZZZZ"]))
-    assert (item.coverage, item.missing) == (0.8, (MissingSymbol(symbol="ZZZZ", reason=UNKNOWN),))
+    assert item.coverage == 0.8
+    assert [(lack.symbol, lack.reason) for lack in item.missing] == [("ZZZZ", UNKNOWN)]
     assert len(world.harness.bus.events(PricesReady)) == 1
 
 
 async def test_a_price_older_than_three_sessions_prices_nothing(world):
     world.market.delisted = {"AAPL": date(2026, 1, 7), "MSFT": date(2026, 1, 6)}
     item = await world.created(book(["AAPL", "MSFT"]))
-    assert item.missing == (MissingSymbol(symbol="MSFT", reason="its last price is of 2026-01-06"),)
+    assert item.missing == (
+        MissingSymbol(
+            symbol="MSFT", reason="stale_price", message="Its last price is of 2026-01-06."
+        ),
+    )
 
 
 async def test_a_second_book_of_loaded_symbols_asks_the_provider_nothing(world):

@@ -140,9 +140,7 @@ async def test_work_that_is_given_up_announces_what_there_is(world):
     [incomplete] = world.harness.bus.events(PricesIncomplete)
     [item] = incomplete.items
     assert (incomplete.panel_version, item.coverage) == (1, 0.5)
-    assert [(lack.symbol, lack.reason) for lack in item.missing] == [
-        ("MSFT", "its prices could not be loaded")
-    ]
+    assert [(lack.symbol, lack.reason) for lack in item.missing] == [("MSFT", "not_loaded")]
     assert await world.rows("SELECT died_at IS NOT NULL FROM marketdata.work") == [(True,)]
 
 
@@ -154,7 +152,7 @@ async def test_work_given_up_before_any_price_was_loaded_still_ends_its_run(worl
     await world.rows("UPDATE marketdata.work SET deaths = 3, available_at = now() RETURNING id")
     await world.harness.eventually(lambda: world.harness.bus.events(PricesIncomplete))
     metadata = await world.metadata(MONDAY, 1, "AAPL")
-    assert metadata["missing"] == {"AAPL": "it is not part of this panel"}
+    assert metadata["missing"] == {"AAPL": "not_loaded"}
 
 
 async def test_a_book_that_was_fetched_is_announced_when_its_work_is_given_up(world):

@@ -88,7 +88,7 @@ async def test_a_calculation_is_started_and_followed_to_its_end(scheduler):
     await scheduler.deliver(badly_priced(portfolio), run_id=run)
     now = (await status(scheduler, portfolio, user, run)).json()
     assert (now["status"], now["stage"], now["coverage"]) == ("running", "calculating", 0.75)
-    assert now["missing"] == [{"symbol": "ZZZZ", "reason": "unknown_symbol"}]
+    assert now["missing"] == [{"symbol": "ZZZZ", "reason": "unknown_symbol", "message": ""}]
 
     await scheduler.deliver(calculated(portfolio), run_id=run)
     then = (await status(scheduler, portfolio, user, run)).json()
@@ -125,7 +125,7 @@ async def test_preprocessing_is_null_with_a_sentence_until_prices_are_heard_of(s
     poor = (await calculate(scheduler, portfolio, user)).json()["preprocessing"]
     assert (poor["symbols_count"], poor["prices_bootstrapped"]) == (4, 3)
     assert (poor["price_coverage_percentage"], poor["ready_for_batch"]) == (75.0, False)
-    assert poor["warnings"] == ["ZZZZ has no usable prices: unknown_symbol."]
+    assert poor["warnings"] == ["ZZZZ has no usable prices (unknown_symbol)."]
     assert poor["recommendations"]
 
     await scheduler.deliver(calculated(portfolio), run_id=run)

@@ -75,7 +75,7 @@ async def test_an_import_is_followed_from_upload_to_result(scheduler):
         4,
         False,
     )
-    assert item["missing"] == [["ZZZZ", "unknown_symbol"]]
+    assert item["missing"] == [["ZZZZ", "unknown_symbol", ""]]
     (ending,) = await endings(scheduler, run)
     assert (ending.job, ending.as_of, ending.portfolio_ids) == ("import", TODAY, (portfolio,))
     assert (ending.status, ending.calculated, ending.failed) == ("completed", 1, 0)

@@ -124,8 +124,8 @@ class Coverage:
     """Distinct priceable symbols of the book."""
     coverage: float | None
     """Priced share of them, 0 to 1; None when there are none."""
-    missing: tuple[tuple[str, str], ...]
-    """Symbol and reason of each one without prices."""
+    missing: tuple[tuple[str, str, str], ...]
+    """Symbol, reason (a code) and the reason as a sentence of each one without prices."""
     sufficient: bool
     """Whether coverage reaches marketdata's threshold."""
 

@@ -18,6 +18,9 @@ class MissingSymbol(BaseModel):
 
     symbol: str
     reason: str
+    """A code, as marketdata gives it."""
+    message: str
+    """The reason as a sentence."""
 
 
 class Preprocessing(BaseModel):
@@ -50,7 +53,8 @@ class Preprocessing(BaseModel):
                 recommendations=[],
             )
         warnings = [
-            f"{symbol} has no usable prices: {reason}." for symbol, reason in coverage.missing
+            f"{symbol} has no usable prices ({reason}). {message}".rstrip()
+            for symbol, reason, message in coverage.missing
         ]
         if coverage.coverage is None:
             warnings.append(NOTHING_TO_PRICE)
@@ -287,4 +291,7 @@ def _percentage(share: float | None) -> float | None:
 def _missing(coverage: Coverage | None) -> list[MissingSymbol] | None:
     if coverage is None:
         return None
-    return [MissingSymbol(symbol=symbol, reason=reason) for symbol, reason in coverage.missing]
+    return [
+        MissingSymbol(symbol=symbol, reason=reason, message=message)
+        for symbol, reason, message in coverage.missing
+    ]

@@ -65,6 +65,10 @@ def test_the_factor_etfs_are_in_every_panel():
     assert symbols_of([holding_of(book(["AAPL", "SPY"]))]) == tuple(sorted({*FACTOR_ETFS, "AAPL"}))
 
 
+def missing(symbol, reason, message):
+    return MissingSymbol(symbol=symbol, reason=reason, message=message)
+
+
 def test_coverage_is_the_priced_share_of_distinct_symbols_and_names_the_rest():
     held = holding_of(book(["A", "A", "B", "C", "D", "E", "F"]))
     columns = {
@@ -72,7 +76,7 @@ def test_coverage_is_the_priced_share_of_distinct_symbols_and_names_the_rest():
         "B": column("B", last_session=date(2026, 1, 7)),
         "C": column("C", last_session=date(2026, 1, 6)),
         "D": column("D", last_session=None),
-        "E": column("E", last_session=None, reason="nobody knows it"),
+        "E": column("E", last_session=None, reason="unknown_symbol"),
     }
     assert cover(held, columns, MONDAY) == PricedItem(
         portfolio_id=held.portfolio_id,
@@ -80,10 +84,10 @@ def test_coverage_is_the_priced_share_of_distinct_symbols_and_names_the_rest():
         coverage=2 / 6,
         symbols=6,
         missing=(
-            MissingSymbol(symbol="C", reason="its last price is of 2026-01-06"),
-            MissingSymbol(symbol="D", reason="the provider has no price of it up to this session"),
-            MissingSymbol(symbol="E", reason="nobody knows it"),
-            MissingSymbol(symbol="F", reason="its prices could not be loaded"),
+            missing("C", "stale_price", "Its last price is of 2026-01-06."),
+            missing("D", "no_price", "The provider has no price of it up to this session."),
+            missing("E", "unknown_symbol", "The provider does not know this symbol."),
+            missing("F", "not_loaded", "Its prices could not be loaded."),
         ),
     )
 
@@ -91,7 +95,7 @@ def test_coverage_is_the_priced_share_of_distinct_symbols_and_names_the_rest():
 def test_what_a_panel_does_not_show_prices_nothing():
     held = holding_of(book(["A"]))
     item = cover(held, {"A": column("A", published=False)}, MONDAY)
-    assert (item.coverage, item.missing[0].reason) == (0, "its prices could not be loaded")
+    assert (item.coverage, item.missing[0].reason) == (0, "not_loaded")
 
 
 @pytest.mark.parametrize("positions", [[], [private("HOME_EQUITY"), closed("GME")]])

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketdata.domain import BAR, Edition, PanelColumn, Profile, Source, Span
-from marketdata.schemas.panel import METADATA_KEY, NO_BARS, NOT_SHOWN, encode
+from marketdata.schemas.panel import METADATA_KEY, encode
 
 EDITION = Edition(Source("simulated", "1"), Span(date(2026, 1, 8), date(2026, 1, 12)))
 PROFILE = Profile("AAPL", "Apple Inc.", "stock", "Technology", "Phones", "NASDAQ", "US")
@@ -28,7 +28,7 @@ AAPL = PanelColumn(
     ),
 )
 HALTED = PanelColumn("HALT", 1, PROFILE, None, bars())
-UNKNOWN = PanelColumn("ZZZZ", 1, None, "nobody knows it", bars())
+UNKNOWN = PanelColumn("ZZZZ", 1, None, "unknown_symbol", bars())
 VERSIONS = {"AAPL": 2, "HALT": 1, "MSFT": 3}
 
 
@@ -72,7 +72,7 @@ def test_a_panel_says_what_it_is_and_what_it_lacks():
         "provider": "simulated",
         "model_version": "1",
         "sessions": ["2026-01-08", "2026-01-09", "2026-01-12"],
-        "missing": {"HALT": NO_BARS, "ZZZZ": "nobody knows it", "QQ": NOT_SHOWN},
+        "missing": {"HALT": "no_price", "ZZZZ": "unknown_symbol", "QQ": "not_loaded"},
         "column_versions": {"AAPL": 2, "HALT": 1, "MSFT": 3},
         "securities": {"AAPL": known, "HALT": known},
     }
@@ -81,7 +81,7 @@ def test_a_panel_says_what_it_is_and_what_it_lacks():
 def test_an_empty_panel_has_the_same_columns():
     table, metadata = read(encode(EDITION, 4, VERSIONS, [], ["AAPL"]))
     assert (table.num_rows, table.num_columns) == (0, 9)
-    assert metadata["missing"] == {"AAPL": NOT_SHOWN}
+    assert metadata["missing"] == {"AAPL": "not_loaded"}
 
 
 def test_the_same_panel_is_the_same_bytes():

@@ -18,9 +18,15 @@ def test_a_book_with_nothing_to_price_has_no_coverage():
 
 
 def test_every_missing_symbol_is_named_with_its_reason():
-    missing = (("ZZZZ", "unknown_symbol"), ("YYYY", "no_bars"))
+    missing = (
+        ("ZZZZ", "unknown_symbol", "The provider does not know this symbol."),
+        ("YYYY", "no_price", ""),
+    )
     poor = Preprocessing.of(Coverage(3, 1 / 3, missing, sufficient=False))
     assert (poor.symbols_count, poor.prices_bootstrapped) == (3, 1)
     assert poor.price_coverage_percentage == 33.33
-    assert [warning.split()[0] for warning in poor.warnings] == ["ZZZZ", "YYYY"]
+    assert poor.warnings == [
+        "ZZZZ has no usable prices (unknown_symbol). The provider does not know this symbol.",
+        "YYYY has no usable prices (no_price).",
+    ]
     assert poor.recommendations

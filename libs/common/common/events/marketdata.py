@@ -27,6 +27,10 @@ class MissingSymbol(BaseModel):
 
     symbol: str
     reason: str
+    """A code: `unknown_symbol` (to the provider), `not_loaded` (yet), `no_price` (in the panel's
+    sessions) or `stale_price` (the last one is too old)."""
+    message: str = ""
+    """The reason as a sentence."""
 
 
 class PricedItem(BaseModel):

@@ -21,7 +21,11 @@ from marketdata.domain.columns import (
 )
 from marketdata.domain.coverage import (
     FACTOR_ETFS,
+    NO_PRICE,
+    NOT_LOADED,
     PREPARE,
+    STALE_PRICE,
+    UNKNOWN_SYMBOL,
     Holding,
     Preparation,
     cover,
@@ -34,7 +38,11 @@ from marketdata.domain.market import BAR, History, Kind, Profile, Provider, Quot
 __all__ = [
     "BAR",
     "FACTOR_ETFS",
+    "NOT_LOADED",
+    "NO_PRICE",
     "PREPARE",
+    "STALE_PRICE",
+    "UNKNOWN_SYMBOL",
     "Code",
     "Column",
     "Edition",

@@ -21,6 +21,12 @@ FACTOR_ETFS = (
 )
 """In every panel, whoever holds what: the engines' factors are made of them."""
 
+UNKNOWN_SYMBOL = "unknown_symbol"
+NOT_LOADED = "not_loaded"
+NO_PRICE = "no_price"
+STALE_PRICE = "stale_price"
+"""Why a symbol has no price: the codes of `MissingSymbol.reason`."""
+
 MAX_PRICE_AGE = 3
 """In sessions: an older last price prices nothing, here as in the risk engine."""
 
@@ -86,9 +92,9 @@ def cover(holding: Holding, columns: Mapping[str, Column], as_of: date) -> Price
     symbols = holding.symbols or ()
     fresh_from = first_of_last(MAX_PRICE_AGE + 1, as_of)
     missing = tuple(
-        MissingSymbol(symbol=symbol, reason=reason)
+        MissingSymbol(symbol=symbol, reason=why[0], message=why[1])
         for symbol in symbols
-        if (reason := _why_unpriced(columns.get(symbol), fresh_from))
+        if (why := _why_unpriced(columns.get(symbol), fresh_from))
     )
     return PricedItem(
         portfolio_id=holding.portfolio_id,
@@ -114,13 +120,13 @@ def _priced_by(position: BookPosition) -> str | None:
             return None
 
 
-def _why_unpriced(column: Column | None, fresh_from: date) -> str | None:
+def _why_unpriced(column: Column | None, fresh_from: date) -> tuple[str, str] | None:
     if column is None or (column.known and not column.published):
-        return "its prices could not be loaded"
+        return NOT_LOADED, "Its prices could not be loaded."
     if not column.known:
-        return column.reason
+        return column.reason or UNKNOWN_SYMBOL, "The provider does not know this symbol."
     if column.last_session is None:
-        return "the provider has no price of it up to this session"
+        return NO_PRICE, "The provider has no price of it up to this session."
     if column.last_session < fresh_from:
-        return f"its last price is of {column.last_session}"
+        return STALE_PRICE, f"Its last price is of {column.last_session}."
     return None

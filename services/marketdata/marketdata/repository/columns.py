@@ -23,7 +23,16 @@ from sqlalchemy import (
 )
 
 from common.unit_of_work import Unit
-from marketdata.domain import Column, Edition, PanelState, Profile, Source, Span, gap
+from marketdata.domain import (
+    UNKNOWN_SYMBOL,
+    Column,
+    Edition,
+    PanelState,
+    Profile,
+    Source,
+    Span,
+    gap,
+)
 from marketdata.repository import bar_rows
 from marketdata.repository.locks import lock
 from marketdata.tables import BARS, METADATA, PANEL_COLUMNS, PANELS, SECURITIES
@@ -235,7 +244,7 @@ def _span(first: date | None, last: date | None) -> Span | None:
 def _row(
     symbol: str, version: int, source: Source, profile: Profile | None, now: datetime
 ) -> dict[str, Any]:
-    reason = None if profile else f"the provider ({source.provider}) does not know this symbol"
+    reason = None if profile else UNKNOWN_SYMBOL
     return {
         **{field: getattr(profile, field, None) for field in _PROFILE_FIELDS},
         "symbol": symbol,

@@ -8,12 +8,10 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from common import calendar
-from marketdata.domain import BAR, Edition, PanelColumn
+from marketdata.domain import BAR, NO_PRICE, NOT_LOADED, Edition, PanelColumn
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 METADATA_KEY = b"sigmasight"
-NOT_SHOWN = "it is not part of this panel"
-NO_BARS = "the provider has no price of it in the sessions of this panel"
 
 _FIELDS = {
     "session": pa.date32(),
@@ -79,12 +77,12 @@ def _metadata(
     asked: Iterable[str] | None,
 ) -> dict[str, object]:
     missing = {
-        column.symbol: NO_BARS if column.profile else column.reason
+        column.symbol: NO_PRICE if column.profile else column.reason
         for column in columns
         if not len(column.history)
     }
     shown = {column.symbol for column in columns}
-    missing |= {symbol: NOT_SHOWN for symbol in asked or () if symbol not in shown}
+    missing |= {symbol: NOT_LOADED for symbol in asked or () if symbol not in shown}
     return {
         "as_of": edition.as_of.isoformat(),
         "panel_version": version,

@@ -27,6 +27,6 @@ def _coverage(item: PricedItem, *, sufficient: bool) -> Coverage:
     return Coverage(
         symbols=item.symbols,
         coverage=item.coverage,
-        missing=tuple((missing.symbol, missing.reason) for missing in item.missing),
+        missing=tuple((lack.symbol, lack.reason, lack.message) for lack in item.missing),
         sufficient=sufficient,
     )

@@ -232,6 +232,6 @@ def _coverage(row: RowMapping) -> Coverage | None:
     return Coverage(
         symbols=row["symbols"],
         coverage=row["coverage"],
-        missing=tuple((symbol, reason) for symbol, reason in row["missing"]),
+        missing=tuple(tuple(one) for one in row["missing"]),
         sufficient=row["sufficient"],
     )
