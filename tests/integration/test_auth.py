@@ -287,5 +287,13 @@ async def test_a_commit_that_fails_answers_5xx(auth):
     assert auth.bus.published == []
 
 
+async def test_a_body_that_is_no_json_is_named_as_such(auth):
+    answer = await auth.http.post(
+        "/api/v1/auth/login", content=b'{"email":', headers={"Content-Type": "application/json"}
+    )
+    [fault] = answer.json()["error"]["details"]["errors"]
+    assert (answer.status_code, fault["field"], fault["code"]) == (422, "body", "json_invalid")
+
+
 async def test_the_migrated_schema_is_the_one_the_code_describes(auth):
     await assert_migrated(auth.service.database, METADATA)

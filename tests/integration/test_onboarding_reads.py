@@ -169,6 +169,17 @@ async def test_positions_show_signed_figures_or_say_why_not(onboarding, portfoli
     }
 
 
+async def test_a_book_of_private_assets_alone_is_worth_nothing_on_the_market(onboarding):
+    art = csv_bytes(line("ART_1", "1", "5000", investment_class="PRIVATE"))
+    created = (await upload(onboarding, USER, art)).json()
+    answer = (
+        await get(onboarding, f"{DETAILS}?portfolio_id={created['portfolio_id']}", USER)
+    ).json()
+    summary = answer["summary"]
+    assert (summary["total_market_value"], summary["total_unrealized_pnl"]) == (0, 0)
+    assert summary["total_cost_basis"] == 5000
+
+
 async def test_closed_positions_are_shown_when_asked_for_and_in_no_sum(onboarding, portfolio_id):
     await value(onboarding, portfolio_id)
 

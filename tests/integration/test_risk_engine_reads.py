@@ -178,6 +178,19 @@ async def test_valuations_of_many_portfolios_are_one_statement(engine):
     )
 
 
+async def test_totals_may_be_asked_for_without_the_positions(engine):
+    account = book(position("ACME", 1))
+    await calculated(engine, account)
+    known = str(account.portfolio_id)
+    answer = await engine.http.post(
+        "/internal/valuations",
+        json={"portfolio_ids": [known], "positions": False},
+        headers=engine.internal,
+    )
+    valuation = answer.json()["valuations"][known]
+    assert (valuation["totals"]["net_asset_value"], valuation["positions"]) == (10_000, [])
+
+
 async def test_internal_addresses_exist_only_for_services(engine):
     answer = await engine.http.post("/internal/valuations", json={"portfolio_ids": []})
     assert answer.status_code == 404

@@ -1,5 +1,6 @@
 """The other services as onboarding needs them."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from datetime import date
 from functools import cached_property
@@ -89,27 +90,35 @@ class RiskEngine:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    async def valuations(self, portfolio_ids: Collection[UUID]) -> Mapping[UUID, Valuation]:
-        """Return a valuation for each portfolio; one that is missing says why. Never raises."""
+    async def valuations(
+        self, portfolio_ids: Collection[UUID], *, positions: bool = False
+    ) -> Mapping[UUID, Valuation]:
+        """Return a valuation for each portfolio; one that is missing says why. Never raises.
+
+        With `positions` each lot's too: an answer that grows with the book.
+        """
         if not portfolio_ids:
             return {}
         try:
-            known = await self._ask(portfolio_ids)
+            known = await self._ask(portfolio_ids, positions=positions)
         except Unavailable as error:
             log.warning("valuations_missing", reason=str(error))
             return dict.fromkeys(portfolio_ids, Valuation.missing("risk_engine_unavailable"))
         unknown = Valuation.missing("not_calculated_yet")
         return {one: known.get(one, unknown) for one in portfolio_ids}
 
-    async def _ask(self, portfolio_ids: Collection[UUID]) -> Mapping[UUID, Valuation]:
+    async def _ask(
+        self, portfolio_ids: Collection[UUID], *, positions: bool
+    ) -> Mapping[UUID, Valuation]:
         answer = await self._client.post(
             "/internal/valuations",
-            json={"portfolio_ids": [str(one) for one in portfolio_ids]},
+            json={"portfolio_ids": [str(one) for one in portfolio_ids], "positions": positions},
             timeout=PATIENCE,
         )
         if answer.status_code != 200:
             raise Unavailable(f"risk-engine answered {answer.status_code} about valuations")
         try:
-            return _Valuations.model_validate_json(answer.content).valuations
+            read = await asyncio.to_thread(_Valuations.model_validate_json, answer.content)
         except ValidationError as error:
             raise Unavailable(f"risk-engine's valuations cannot be read: {error}") from error
+        return read.valuations

@@ -1,8 +1,8 @@
 """The risk engine over HTTP: what is known of a portfolio."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
-from common.http import Transaction
+from common.http import Transaction, rendered
 from common.identity import OwnedPortfolio, internal
 from risk_engine import schemas
 from risk_engine.repository import Store
@@ -16,8 +16,9 @@ SNAPSHOTS_IN_REPORT = 30
     "/api/v1/analytics/portfolio/{portfolio_id}/report",
     tags=["analytics"],
     summary="Everything known of a portfolio",
+    response_model=schemas.Report,
 )
-async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> schemas.Report:
+async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> Response:
     """Return every engine's result by name, what failed and why, and the last 30 sessions.
 
     A portfolio without results answers `available: false` and the reason.
@@ -25,7 +26,7 @@ async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> schema
     results = Store(unit).results
     known = await results.known([portfolio_id])
     snapshots = await results.snapshots(portfolio_id, SNAPSHOTS_IN_REPORT)
-    return schemas.report(portfolio_id, known.get(portfolio_id), snapshots)
+    return await rendered(lambda: schemas.report(portfolio_id, known.get(portfolio_id), snapshots))
 
 
 @router.get(
@@ -40,7 +41,9 @@ async def read_overview(portfolio_id: OwnedPortfolio, unit: Transaction) -> sche
 
 
 @router.post("/internal/valuations", dependencies=[Depends(internal)], include_in_schema=False)
-async def read_valuations(body: schemas.ValuationsRequest, unit: Transaction) -> schemas.Valuations:
-    """Return the newest valuation of each portfolio."""
+async def read_valuations(body: schemas.ValuationsRequest, unit: Transaction) -> Response:
+    """Return the newest valuation of each portfolio, with its positions if they are wanted."""
     known = await Store(unit).results.known(body.portfolio_ids)
-    return schemas.valuations(body.portfolio_ids, known)
+    return await rendered(
+        lambda: schemas.valuations(body.portfolio_ids, known, positions=body.positions)
+    )

@@ -5,14 +5,15 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from common.errors import CommonCode, ServiceError
 from common.events.onboarding import BookPosition
+from common.http import rendered
 from common.identity import Caller, owned_portfolio
 from onboarding.api.context import Units, Valuations
 from onboarding.api.portfolios import state_of
-from onboarding.clients import Mark
+from onboarding.clients import Mark, Valuation
 from onboarding.domain.books import cost_basis
 from onboarding.repository import Store
 from onboarding.schemas import PositionDetail, Positions, PositionsSummary
@@ -57,14 +58,14 @@ def chosen_positions(
 ChosenPositions = Annotated[frozenset[UUID] | None, Depends(chosen_positions)]
 
 
-@router.get("/details")
+@router.get("/details", response_model=Positions)
 async def position_details(
     portfolio_id: ChosenPortfolio,
     only: ChosenPositions,
     units: Units,
     risk_engine: Valuations,
     include_closed: bool = False,
-) -> Positions:
+) -> Response:
     """Return positions with what they are worth; ids that are not the portfolio's are left out."""
     async with units.begin() as unit:
         store = Store(unit)
@@ -72,12 +73,17 @@ async def position_details(
         found = await store.positions(portfolio_id, include_closed=include_closed)
     if portfolio is None:
         raise ServiceError(CommonCode.ERR_PORTFOLIO_404)
-    known = await risk_engine.valuations([portfolio_id])
+    known = await risk_engine.valuations([portfolio_id], positions=True)
     valuation = known[portfolio_id].of_revision(portfolio.revision)
+    chosen = [one for one in found if only is None or one.position_id in only]
+    return await rendered(lambda: _positions(portfolio_id, chosen, valuation))
+
+
+def _positions(
+    portfolio_id: UUID, chosen: Sequence[BookPosition], valuation: Valuation
+) -> Positions:
     details = tuple(
-        _detail(portfolio_id, position, valuation.mark(position.position_id))
-        for position in found
-        if only is None or position.position_id in only
+        _detail(portfolio_id, position, valuation.mark(position.position_id)) for position in chosen
     )
     return Positions(positions=details, summary=_summary(details), valuation=state_of(valuation))
 
@@ -102,7 +108,8 @@ def _summary(details: Sequence[PositionDetail]) -> PositionsSummary:
     held = [detail for detail in details if detail.exit_date is None]
     values = [one.market_value for one in held if one.market_value is not None]
     profits = [one.unrealized_pnl for one in held if one.unrealized_pnl is not None]
-    is_known = bool(values) or not held
+    # A private asset has no market price to miss: a book of them alone is worth 0 on the market.
+    is_known = bool(values) or all(one.investment_class == "PRIVATE" for one in held)
     return PositionsSummary(
         total_positions=len(details),
         priced_positions=len(values),

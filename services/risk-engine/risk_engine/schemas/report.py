@@ -58,6 +58,8 @@ class ValuationsRequest(Answer):
     """Whose valuations are wanted."""
 
     portfolio_ids: list[UUID] = Field(max_length=PORTFOLIOS_IN_REQUEST)
+    positions: bool = True
+    """Whether each position is wanted, or the totals alone."""
 
 
 class PortfolioValuation(Summary):
@@ -89,19 +91,22 @@ def report(portfolio_id: UUID, known: Known | None, snapshots: Sequence[Snapshot
     )
 
 
-def valuations(portfolio_ids: Sequence[UUID], known: Mapping[UUID, Known]) -> Valuations:
+def valuations(
+    portfolio_ids: Sequence[UUID], known: Mapping[UUID, Known], *, positions: bool = True
+) -> Valuations:
     """Give every portfolio asked for its newest valuation, or why there is none."""
     return Valuations(
         valuations={
-            portfolio_id: _valuation(known.get(portfolio_id)) for portfolio_id in portfolio_ids
+            portfolio_id: _valuation(known.get(portfolio_id), positions=positions)
+            for portfolio_id in portfolio_ids
         }
     )
 
 
-def _valuation(known: Known | None) -> PortfolioValuation:
+def _valuation(known: Known | None, *, positions: bool) -> PortfolioValuation:
     valuation = valuation_of(known)
     return PortfolioValuation(
         **summary(known, valuation),
         totals=None if valuation is None else valuation.totals,
-        positions=[] if valuation is None else valuation.positions,
+        positions=valuation.positions if valuation is not None and positions else [],
     )
