@@ -46,8 +46,11 @@ class DemoFailed(Exception):
     """The demo could not be shown to its end; the sentence says where it stopped."""
 
 
-async def demo(address: str, home: Path) -> None:
-    """Do what a new user would, and print what they would see."""
+async def demo(address: str, home: Path, *, stays: bool = True) -> None:
+    """Do what a new user would, and print what they would see.
+
+    `stays` says whether the system will be there afterwards, to be visited.
+    """
     console = Console()
     console.print(f"[bold]SigmaSight[/] is up at {address}\n")
     password = f"Aa1-{kept_secret(home, 'demo-password')}"
@@ -67,6 +70,8 @@ async def demo(address: str, home: Path) -> None:
         await _follow(client, portfolio_id, run_id, console)
         console.print()
         print_report(await client.report(portfolio_id), console)
+    if not stays:
+        return
     console.print(f"\nDocumentation  {address}/docs")
     console.print(f"Health         {address}/health/ready")
     console.print(f"Log in as      {EMAIL}")

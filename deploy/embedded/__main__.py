@@ -6,6 +6,7 @@ again in each of its processes.
 
 import argparse
 import sys
+from functools import partial
 
 
 def main() -> None:
@@ -27,7 +28,8 @@ def _run(arguments: argparse.Namespace) -> None:
         if arguments.command == "up":
             run()
         else:
-            run(demo, once=arguments.once, log_to_home=True)
+            journey = partial(demo, stays=not arguments.once)
+            run(journey, once=arguments.once, log_to_home=True)
     except (HostFailed, DemoFailed, Refused) as failure:
         sys.exit(str(failure))
 

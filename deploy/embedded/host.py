@@ -133,7 +133,10 @@ async def _host(
                 tasks.create_task(_watch(ground.server, lent.stopping))
                 tasks.create_task(
                     _travel(
-                        client(addresses["gateway"], ground.home), ready, lent.stopping, once=once
+                        lambda: client(addresses["gateway"], ground.home),
+                        ready,
+                        lent.stopping,
+                        once=once,
                     )
                 )
         except* Exception as failures:
@@ -145,7 +148,7 @@ async def _announce(address: str, home: Path) -> None:
 
 
 async def _travel(
-    journey: Coroutine[None, None, None],
+    journey: Callable[[], Coroutine[None, None, None]],
     ready: asyncio.Event,
     stopping: asyncio.Event,
     *,
@@ -158,9 +161,8 @@ async def _travel(
         await asyncio.wait({told, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if stopping.is_set():
-            journey.close()
             return
-        travelling = asyncio.create_task(journey)
+        travelling = asyncio.create_task(journey())
         await asyncio.wait({told, travelling}, return_when=asyncio.FIRST_COMPLETED)
         if not travelling.done():
             travelling.cancel()

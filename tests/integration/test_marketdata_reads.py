@@ -39,7 +39,7 @@ async def test_a_quote_is_the_newest_bar_and_says_that_it_is_simulated(world):
             "ask_size": None,
             "volume": int(newest["volume"]),
             "day_change": pytest.approx(change),
-            "day_change_percent": pytest.approx(100 * change / float(before["close"])),
+            "day_change_percent": pytest.approx(100 * change / float(before["close"]), abs=5e-5),
             "day_high": float(newest["high"]),
             "day_low": float(newest["low"]),
             "as_of": "2026-01-12",

@@ -25,8 +25,8 @@ PATIENCE = 90.0
 
 
 PORTS = range(10_000, 30_000)
-"""Below what the kernel gives to outgoing connections (32768 on Linux, 49152 elsewhere): a port that
-it hands out may be a client's by the time the process that was promised it starts."""
+"""Below what the kernel gives to outgoing connections (from 32768 on Linux): such a port may be a
+client's by the time the process that was promised it starts."""
 
 
 def free_port() -> int:
@@ -74,6 +74,11 @@ class Process:
 
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def ended(self, *, within: float) -> int:
+        """Wait for it to end by itself and return its status."""
+        assert self._process is not None
+        return self._process.wait(within)
 
     def kill(self) -> None:
         if self._process is not None:

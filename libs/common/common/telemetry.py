@@ -50,6 +50,8 @@ def configure_logging(level: str = "INFO", log_format: LogFormat = "console") ->
     # Their lines per request or statement repeat what ours say.
     for noisy in ("uvicorn.access", "uvicorn.error", "httpx", "aio_pika", "aiormq", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Says of every refused connection what whoever asked for it says as well.
+    logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -182,14 +182,18 @@ def _quote(quote: Quote, source: Source) -> QuoteOut:
         symbol=quote.symbol,
         last_price=quote.close,
         volume=quote.volume,
-        day_change=quote.day_change,
-        day_change_percent=quote.day_change_percent,
+        day_change=_rounded(quote.day_change, 2),
+        day_change_percent=_rounded(quote.day_change_percent, 4),
         day_high=quote.high,
         day_low=quote.low,
         as_of=quote.session,
         timestamp=calendar.close_of(quote.session),
         provider=source.provider,
     )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _profile(security: Security, source: Source) -> CompanyProfile:

@@ -87,7 +87,8 @@ def open_csv(content: bytes, filename: str | None) -> CsvFile | list[Fault]:
 def _refused(content: bytes, filename: str | None) -> list[Fault]:
     faults = []
     if len(content) > MAX_FILE_BYTES:
-        message = f"The file has {len(content):,} bytes; the limit is {MAX_FILE_BYTES:,} (10 MiB)."
+        # Its whole size is not known here: no more than this is ever read of it.
+        message = f"The file is larger than {MAX_FILE_BYTES:,} bytes (10 MiB)."
         faults.append(fault(Code.ERR_CSV_001, message))
     if not (filename or "").strip().lower().endswith(".csv"):
         called = f"is '{shown(filename)}'" if filename else "is missing"
