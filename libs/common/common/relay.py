@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy import Row, delete, select
 
 from common.bus import Bus
+from common.crash_points import crash_point
 from common.errors import Unavailable
 from common.events import Envelope
 from common.loops import forever, wait
@@ -80,7 +81,9 @@ class Relay:
             )
             batch = dict(self._readable(rows.all()))
             if batch:
+                crash_point("outbox.before_publish", unit.producer)
                 await self._bus.publish(list(batch.values()))
+                crash_point("outbox.confirmed", unit.producer)
                 await unit.connection.execute(
                     delete(outbox).where(outbox.c.sequence.in_(batch.keys()))
                 )

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.clock import Clock, system_clock
+from common.crash_points import crash_point
 from common.db import Database, unavailable_when_away
 from common.events import Envelope, Event
 from common.messaging import messaging_tables
@@ -153,6 +154,8 @@ class UnitOfWork:
                     )
                     yield unit
                     await self._write(unit)
+                    crash_point("unit.before_commit", self.producer)
+            crash_point("unit.after_commit", self.producer)
         if unit._events or unit._work:
             for listener in self._listeners:
                 listener()

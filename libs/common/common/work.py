@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import ColumnElement, case, delete, func, or_, select, tuple_, update
 
+from common.crash_points import crash_point
 from common.errors import LeaseLost, Unavailable
 from common.loops import PAUSE_SECONDS, forever, wait
 from common.retry import Retry
@@ -112,6 +113,8 @@ class Worker:
     async def _turn(self) -> None:
         self._wake.clear()
         taken = await self._claim(self._concurrency - len(self._in_hand))
+        if taken:
+            crash_point("work.claimed", self._unit_of_work.producer)
         for work in taken:
             held = (work.id, work.token)
             self._in_hand[held] = asyncio.create_task(
@@ -187,6 +190,7 @@ class Worker:
     @asynccontextmanager
     async def _finishing(self, work: Work) -> AsyncIterator[Unit]:
         table = self._unit_of_work.tables.work
+        crash_point("work.before_finish", self._unit_of_work.producer)
         async with self._unit_of_work.begin(work.cause) as unit:
             gone = await unit.connection.execute(
                 delete(table).where(table.c.id == work.id, table.c.lease_token == work.token)

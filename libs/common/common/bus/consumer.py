@@ -17,6 +17,7 @@ import structlog
 
 from common.bus import Handler
 from common.bus.delivery import Delivery, Failure, attempt
+from common.crash_points import crash_point
 from common.retry import Retry
 
 RECONNECT = 0.5
@@ -118,6 +119,7 @@ class Consumer(ABC, Generic[Claim]):
         self._held[claim] = asyncio.create_task(self._handle(claim, delivery))
 
     async def _handle(self, claim: Claim, delivery: Delivery) -> None:
+        crash_point("delivery.received", self.queue)
         failure = await attempt(delivery, self._of.handler, self._of.retry)
         self._finished.append((claim, failure))
         self._wake.set()

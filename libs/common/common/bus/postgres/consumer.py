@@ -16,6 +16,7 @@ import asyncpg
 from common.bus.consumer import Consumer, Consumption
 from common.bus.delivery import Delivery
 from common.bus.postgres import schema
+from common.crash_points import crash_point
 
 POLL = 2.0
 """Seconds between looks at the queue when no notification arrives."""
@@ -94,6 +95,9 @@ class PostgresConsumer(Consumer[Lease]):
 
     async def _settle(self, connection: Connection) -> None:
         outcomes = tuple(self._finished)
+        if not outcomes:
+            return
+        crash_point("delivery.before_ack", self.queue)
         taken = [lease for lease, failure in outcomes if failure is None]
         if taken:
             await connection.execute(schema.TAKEN, *_columns(taken))
@@ -105,6 +109,7 @@ class PostgresConsumer(Consumer[Lease]):
         if dead:
             await connection.execute(schema.GIVE_UP, *zip(*dead, strict=True))
         self._settled(outcomes)
+        crash_point("delivery.acked", self.queue)
 
     async def _renew(self, connection: Connection) -> None:
         now = time.monotonic()

@@ -17,6 +17,7 @@ from common.bus.rabbitmq.consumer import RabbitConsumer
 from common.bus.rabbitmq.layout import Layout
 from common.bus.rabbitmq.letters import Letters, waiting
 from common.bus.rabbitmq.link import Link
+from common.crash_points import crash_point
 from common.errors import Unavailable
 from common.events.envelope import Envelope
 from common.events.topology import Topology
@@ -167,4 +168,6 @@ class RabbitBus:
                     for one in chosen
                 )
             )
+        if chosen:
+            crash_point("letter.redriven", queue)
         return await letters.remove(chosen)

@@ -17,6 +17,7 @@ from common.bus.delivery import Failure
 from common.bus.rabbitmq import messages
 from common.bus.rabbitmq.layout import Layout
 from common.bus.rabbitmq.link import ANSWER_TIMEOUT, connected, unavailable
+from common.crash_points import crash_point
 from common.errors import Unavailable
 
 PROBE = 3.0
@@ -110,12 +111,17 @@ class RabbitConsumer(Consumer[Taken]):
 
     async def _settle(self, channel: AbstractChannel) -> None:
         outcomes = tuple(self._finished)
+        if outcomes:
+            crash_point("delivery.before_ack", self.queue)
         failed = [(taken.message, failure) for taken, failure in outcomes if failure is not None]
         async with asyncio.timeout(ANSWER_TIMEOUT):
             if failed:
                 await asyncio.gather(*(self._move(channel, *one) for one in failed))
+                crash_point("delivery.moved", self.queue)
             self._settled(outcomes)
             await self._acknowledge(channel, {taken.tag for taken, _ in outcomes})
+        if outcomes:
+            crash_point("delivery.acked", self.queue)
 
     async def _acknowledge(self, channel: AbstractChannel, tags: set[int]) -> None:
         # One acknowledgement covers everything older than the oldest message still in hand.
