@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from common.bus import DeadLetter, Handler, Retry
+from common.bus import Backlog, DeadLetter, FailureListener, Handler, Retry, nobody
 from common.errors import Unavailable
 from common.events import Envelope, Event
 
@@ -31,7 +31,13 @@ class RecordingBus:
         self.published.extend(envelopes)
 
     async def subscribe(
-        self, queue: str, handler: Handler, *, retry: Retry | None = None, concurrency: int = 8
+        self,
+        queue: str,
+        handler: Handler,
+        *,
+        retry: Retry | None = None,
+        concurrency: int = 8,
+        on_failure: FailureListener = nobody,
     ) -> _Idle:
         return _Idle()
 
@@ -46,6 +52,11 @@ class RecordingBus:
 
     async def depth(self, queue: str) -> int:
         return 0
+
+    async def backlog(self, queue: str) -> Backlog:
+        if self.down:
+            raise Unavailable("the bus is down")
+        return Backlog(0, 0.0, 0)
 
     async def health(self) -> None:
         if self.down:

@@ -8,7 +8,7 @@ import httpx
 import structlog
 
 from common.errors import Unavailable
-from common.telemetry import current_traceparent
+from common.telemetry import current_traceparent, step
 
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"  # noqa: S105 - the name of a header
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
@@ -23,7 +23,10 @@ class ServiceClient:
         internal_token: str,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        peer: str = "",
     ) -> None:
+        """Name where it is; `peer` is what traces call it, its host when not given."""
+        self._peer = peer
         self._http = httpx.AsyncClient(
             base_url=base_url,
             timeout=TIMEOUT,
@@ -35,6 +38,17 @@ class ServiceClient:
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Return the answer whatever its status below 500; `Unavailable` for anything else."""
+        peer = self._peer or self._http.base_url.host
+        with step(
+            f"{method} {peer}",
+            "client",
+            {"http.request.method": method, "url.path": path, "peer.service": peer},
+        ) as asking:
+            answer = await self._request(method, path, options)
+            asking.note({"http.response.status_code": answer.status_code})
+        return answer
+
+    async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         headers: dict[str, str] = dict(options.pop("headers", None) or {})
         if traceparent := current_traceparent():
             headers["traceparent"] = traceparent

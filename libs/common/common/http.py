@@ -15,13 +15,13 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import CommonCode, ErrorCode, ServiceError, Unavailable, body
-from common.telemetry import span
+from common.metrics import CONTENT_TYPE_LATEST, Metric, Metrics
+from common.telemetry import Span, Telemetry
 from common.text import printable
 from common.unit_of_work import Unit, UnitOfWork
 
@@ -32,6 +32,8 @@ Check = Callable[[], Awaitable[None]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SHOWN_CHARACTERS = 200
+_UNSEEN = frozenset({"/health", "/health/ready", "/metrics"})
+"""Asked every few seconds by machines: neither logged nor measured nor traced."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -53,15 +55,15 @@ def create_app(
         description=description,
         openapi_url=openapi_url,
     )
-    registry = CollectorRegistry()
+    telemetry = unit_of_work.telemetry
     app.state.unit_of_work = unit_of_work
     app.state.readiness = {"database": unit_of_work.database.health}
-    app.add_middleware(RequestContext, service=name, registry=registry)
+    app.add_middleware(RequestContext, service=name, telemetry=telemetry)
     app.add_exception_handler(ServiceError, _refuse)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework_error)
-    _add_health(app, name, registry)
+    _add_health(app, name, telemetry.metrics)
     return app
 
 
@@ -105,15 +107,10 @@ class RequestContext:
     the request id under which the log has the stack.
     """
 
-    def __init__(self, app: ASGIApp, service: str, registry: CollectorRegistry) -> None:
+    def __init__(self, app: ASGIApp, service: str, telemetry: Telemetry) -> None:
         self.app = app
         self.service = service
-        self.seconds = Histogram(
-            "sigmasight_http_request_seconds",
-            "Time to the last byte of an answer.",
-            ("service", "method", "route", "status"),
-            registry=registry,
-        )
+        self.telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, inside its context."""
@@ -127,7 +124,14 @@ class RequestContext:
         status = 500
         started = time.perf_counter()
 
-        with span(headers.get(b"traceparent"), request_id=request_id) as traceparent:
+        with self.telemetry.tracer.span(
+            scope["method"],
+            headers.get(b"traceparent"),
+            "server",
+            {"http.request.method": scope["method"], "url.path": scope["path"]},
+            recorded=scope["path"] not in _UNSEEN,
+            request_id=request_id,
+        ) as span:
             scope.setdefault("state", {})["request_id"] = request_id
 
             async def send_with_ids(message: Message) -> None:
@@ -137,7 +141,7 @@ class RequestContext:
                     message.setdefault("headers", []).extend(
                         [
                             (b"x-request-id", request_id.encode()),
-                            (b"traceparent", traceparent.encode()),
+                            (b"traceparent", span.traceparent.encode()),
                         ]
                     )
                 await send(message)
@@ -151,15 +155,21 @@ class RequestContext:
                 response = error_response(CommonCode.ERR_INTERNAL)
                 await response(scope, receive, send_with_ids)
             finally:
-                self._record(scope, status, time.perf_counter() - started)
+                self._record(scope, status, time.perf_counter() - started, span)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, span: Span) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        if route in {"/health", "/health/ready", "/metrics"}:
+        if route in _UNSEEN:
             return
         # Whoever calls may invent methods; each label lives as long as the process.
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self.seconds.labels(self.service, method, route, str(status)).observe(seconds)
+        self.telemetry.metrics.observe(
+            Metric.HTTP_REQUEST_SECONDS, seconds, method=method, route=route, status=str(status)
+        )
+        span.rename(f"{method} {route}")
+        span.note({"http.route": route, "http.response.status_code": status})
+        if status >= 500:
+            span.fail(f"answered {status}")
         log.info(
             "request",
             service=self.service,
@@ -170,27 +180,34 @@ class RequestContext:
         )
 
 
-def _add_health(app: FastAPI, name: str, registry: CollectorRegistry) -> None:
+async def readiness(app: FastAPI) -> dict[str, str]:
+    """Return "ok" or what is wrong, by each thing that must answer before a service is ready."""
+    checks: dict[str, str] = {}
+    for dependency, check in list(app.state.readiness.items()):
+        try:
+            await check()
+            checks[dependency] = "ok"
+        except Unavailable as error:
+            checks[dependency] = str(error)
+    return checks
+
+
+def _add_health(app: FastAPI, name: str, metrics: Metrics) -> None:
     @app.get("/health", tags=["operations"], summary="Whether the process lives")
     async def health() -> dict[str, str]:
         return {"status": "healthy", "service": name}
 
     @app.get("/health/ready", tags=["operations"], summary="Whether its dependencies answer")
     async def ready(response: Response) -> dict[str, Any]:
-        checks: dict[str, str] = {}
-        for dependency, check in list(app.state.readiness.items()):
-            try:
-                await check()
-                checks[dependency] = "ok"
-            except Unavailable as error:
-                checks[dependency] = str(error)
+        checks = await readiness(app)
         fine = all(state == "ok" for state in checks.values())
         response.status_code = 200 if fine else 503
         return {"status": "ready" if fine else "not ready", "service": name, "checks": checks}
 
+    # Not a coroutine: writing some thousand lines is a thread's work.
     @app.get("/metrics", tags=["operations"], include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    def exposition() -> Response:
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _refuse(_request: Request, error: Exception) -> JSONResponse:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from common.claims import ALGORITHM, ISSUER
 from common.client import INTERNAL_TOKEN_HEADER, ServiceClient
 from common.errors import CommonCode, ServiceError, Unavailable
+from common.telemetry import about
 
 TOKEN_COOKIE = "auth_token"  # noqa: S105 - the name of a cookie
 CSRF_COOKIE = "csrf_token"
@@ -154,6 +155,12 @@ def install(app: Any, verifier: Verifier, internal_token: str, tenancy: Tenancy 
 
 async def principal(request: Request) -> Principal:
     """Return who is asking; ERR_AUTH_001 (401) when the request does not prove it."""
+    caller = await _proved(request)
+    about(user_id=caller.user_id)
+    return caller
+
+
+async def _proved(request: Request) -> Principal:
     verifier: Verifier = request.app.state.verifier
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():

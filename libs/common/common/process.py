@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import socket
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import ValidationError
@@ -27,6 +28,9 @@ from common.settings import (
 )
 from common.telemetry import configure_logging
 
+if TYPE_CHECKING:
+    from common.telemetry.export import Exporter
+
 log = structlog.get_logger()
 
 Build = Callable[[Platform], Service]
@@ -47,6 +51,7 @@ async def platform(
         )
         await check_login(role_url(shared, BUS_SCHEMA, role_secret))
     url = shared.broker or dsn(role_url(shared, BUS_SCHEMA, role_secret))
+    exporter = _exporter(shared.otel_exporter_otlp_endpoint)
     lent = Platform(
         shared=shared,
         bus=connect(url, TOPOLOGY, namespace=shared.namespace),
@@ -56,11 +61,14 @@ async def platform(
         or kept_secret(home, "internal-token"),
         role_secret=role_secret,
         database_overrides=OwnDatabases().by_name(),
+        recorder=exporter.recorder if exporter else None,
     )
     try:
         yield lent
     finally:
         await lent.bus.close()
+        if exporter:
+            exporter.close()
 
 
 def run(name: str, build: Build, arguments: Sequence[str] | None = None) -> None:
@@ -121,6 +129,15 @@ def settings_sentence(error: ValidationError) -> str:
         f"{'.'.join(str(part) for part in fault['loc']).upper() or 'settings'}: {fault['msg']}"
         for fault in error.errors()
     )
+
+
+def _exporter(endpoint: str) -> "Exporter | None":
+    if not endpoint:
+        return None
+    # Here, so that a start that exports nothing does not wait for the SDK to be imported.
+    from common.telemetry.export import Exporter
+
+    return Exporter(endpoint)
 
 
 def role_secret_of(shared: SharedSettings, home: Path) -> str:

@@ -15,10 +15,13 @@ from pydantic import ValidationError
 from sqlalchemy import Row, delete, select
 
 from common.bus import Bus
+from common.clock import seconds_between
 from common.crash_points import crash_point
 from common.errors import Unavailable
 from common.events import Envelope
 from common.loops import forever, wait
+from common.metrics import Metric
+from common.telemetry import publishing
 from common.unit_of_work import UnitOfWork
 
 log = structlog.get_logger()
@@ -82,12 +85,21 @@ class Relay:
             batch = dict(self._readable(rows.all()))
             if batch:
                 crash_point("outbox.before_publish", unit.producer)
-                await self._bus.publish(list(batch.values()))
+                await self._publish(list(batch.values()))
                 crash_point("outbox.confirmed", unit.producer)
                 await unit.connection.execute(
                     delete(outbox).where(outbox.c.sequence.in_(batch.keys()))
                 )
         return len(batch)
+
+    async def _publish(self, envelopes: Sequence[Envelope]) -> None:
+        telemetry = self._unit_of_work.telemetry
+        with publishing(telemetry.tracer, envelopes) as outgoing:
+            await self._bus.publish(outgoing)
+        confirmed_at = self._unit_of_work.clock()
+        for envelope in envelopes:
+            seconds = seconds_between(envelope.occurred_at, confirmed_at)
+            telemetry.metrics.observe(Metric.RELAY_SECONDS, seconds)
 
     def _readable(self, rows: Sequence[Row[Any, Any]]) -> Iterator[tuple[int, Envelope]]:
         for row in rows:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 import uvicorn
@@ -34,8 +34,9 @@ from common.db import (
 from common.errors import Unavailable
 from common.events import Envelope, Message, Unparseable
 from common.identity import CLOCKS_APART_SECONDS
+from common.observation import observing
 from common.settings import SharedSettings, schema_of
-from common.telemetry import span
+from common.telemetry import Recorder, Telemetry, counting_failures, handling
 from common.unit_of_work import Cause, Unit, UnitOfWork
 
 log = structlog.get_logger()
@@ -64,6 +65,9 @@ class Platform:
     clock: Clock = system_clock
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process should end: streams end, hosts stop."""
+    recorder: Callable[[str], Recorder] | None = None
+    """Records a service's spans; None when nothing exports them."""
+    _telemetry: dict[str, Telemetry] = field(default_factory=dict)
 
     def database(self, service: str) -> Database:
         """Return a service's database, reached with the service's own role."""
@@ -73,9 +77,25 @@ class Platform:
             return Database(parse_url(override), schema)
         return Database(role_url(self.shared, schema, self.role_secret), schema)
 
+    def telemetry(self, service: str) -> Telemetry:
+        """Return a service's metrics and spans, the same on every call."""
+        if service not in self._telemetry:
+            recorder = self.recorder(service) if self.recorder else None
+            self._telemetry[service] = Telemetry.of(service, recorder)
+        return self._telemetry[service]
+
+    def unit_of_work(self, service: str) -> UnitOfWork:
+        """Return what opens a service's transactions."""
+        return UnitOfWork(
+            self.database(service),
+            producer=service,
+            clock=self.clock,
+            telemetry=self.telemetry(service),
+        )
+
     def client(self, service: str) -> ServiceClient:
         """Return a client of another service."""
-        return ServiceClient(self.addresses[service], self.internal_token)
+        return ServiceClient(self.addresses[service], self.internal_token, peer=service)
 
 
 def role_url(shared: SharedSettings, schema: str, role_secret: str) -> URL:
@@ -107,22 +127,21 @@ class Service:
 
     async def handle(self, envelope: Envelope) -> None:
         """Do what the service does when this is delivered: once in effect, in one transaction."""
+        telemetry, clock = self.unit_of_work.telemetry, self.unit_of_work.clock
+        with handling(telemetry, clock, self.name, envelope) as note:
+            note(await self._take(envelope))
+
+    async def _take(self, envelope: Envelope) -> Literal["done", "repeat"]:
         message = envelope.message()
         handler = dict(self.subscriptions).get(type(message))
         if handler is None:
             raise Unparseable(f"{self.name} does not listen to {envelope.routing_key}")
-        with span(
-            envelope.traceparent,
-            service=self.name,
-            run_id=envelope.run_id,
-            user_id=envelope.user_id,
-            message=envelope.routing_key,
-        ):
-            async with self.unit_of_work.begin(Cause.of(envelope)) as unit:
-                if await self.unit_of_work.first_time(unit, envelope):
-                    await handler(message, self.store(unit), unit)
-                else:
-                    log.info("repeat_dropped", message_id=str(envelope.id))
+        async with self.unit_of_work.begin(Cause.of(envelope)) as unit:
+            if not await self.unit_of_work.first_time(unit, envelope):
+                log.info("repeat_dropped", message_id=str(envelope.id))
+                return "repeat"
+            await handler(message, self.store(unit), unit)
+        return "done"
 
 
 async def host(
@@ -152,6 +171,7 @@ async def host(
         for service in services:
             if service.subscriptions:
                 await stack.enter_async_context(_consuming(service, platform.bus))
+        await stack.enter_async_context(observing(services, platform.bus))
         on_ready()
         await platform.stopping.wait()
 
@@ -176,7 +196,10 @@ async def _not_yet() -> None:
 @asynccontextmanager
 async def _consuming(service: Service, bus: Bus) -> AsyncIterator[None]:
     subscription = await bus.subscribe(
-        service.name, service.handle, concurrency=service.concurrency
+        service.name,
+        service.handle,
+        concurrency=service.concurrency,
+        on_failure=counting_failures(service.unit_of_work.telemetry.metrics),
     )
 
     async def progresses() -> None:

@@ -49,6 +49,8 @@ class SharedSettings(EnvironmentSettings):
     """What services show each other at `/internal/*`."""
     skip_startup_validation: bool = False
     """Start although clocks disagree; secrets are checked all the same."""
+    otel_exporter_otlp_endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where spans are sent over OTLP/HTTP, `/v1/traces` being added; nowhere when empty."""
     host: str = "127.0.0.1"
     """Address to listen on."""
 

@@ -22,7 +22,7 @@ from common.crash_points import crash_point
 from common.db import Database, unavailable_when_away
 from common.events import Envelope, Event
 from common.messaging import messaging_tables
-from common.telemetry import current_traceparent
+from common.telemetry import Telemetry, current_traceparent
 
 WORK_DEADLINE = timedelta(hours=24)
 INBOX_KEPT = timedelta(days=14)
@@ -119,10 +119,19 @@ class Unit:
 class UnitOfWork:
     """Opens a service's transactions and writes what they say into its outbox and work table."""
 
-    def __init__(self, database: Database, *, producer: str, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        producer: str,
+        clock: Clock = system_clock,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """Name the service and what it stands on; relay, worker and handlers measure by it."""
         self.database = database
         self.producer = producer
         self.clock = clock
+        self.telemetry = telemetry or Telemetry.of(producer)
         self.tables = messaging_tables(MetaData(schema=database.schema))
         self._into_outbox = text(
             f"INSERT INTO {database.schema}.outbox (envelope) "  # noqa: S608 - our own schema's name

@@ -22,7 +22,8 @@ from common.crash_points import crash_point
 from common.errors import LeaseLost, Unavailable
 from common.loops import PAUSE_SECONDS, forever, wait
 from common.retry import Retry
-from common.telemetry import span
+from common.telemetry import working
+from common.telemetry.work import Outcome
 from common.unit_of_work import Cause, Unit, UnitOfWork
 
 log = structlog.get_logger()
@@ -175,17 +176,20 @@ class Worker:
         ]
 
     async def _attempt(self, work: Work) -> None:
-        cause = work.cause
-        with span(cause.traceparent, run_id=cause.run_id, user_id=cause.user_id, work=work.kind):
+        units = self._unit_of_work
+        with working(units.telemetry, units.clock, work) as note:
             try:
                 if work.deaths >= DEATHS:
                     await self._give_up(work, "its workers died", "")
-                else:
-                    await self._jobs[work.kind].run(work, partial(self._finishing, work))
+                    return note("given_up", "its workers died")
+                await self._jobs[work.kind].run(work, partial(self._finishing, work))
             except LeaseLost:
                 log.warning("lease_lost", work_id=str(work.id))
+                note("lost", "")
             except Exception as error:  # noqa: BLE001 - every failure is recorded on the row
-                await self._fail(work, error)
+                note(await self._fail(work, error), f"{type(error).__name__}: {error}")
+            else:
+                note("done", "")
 
     @asynccontextmanager
     async def _finishing(self, work: Work) -> AsyncIterator[Unit]:
@@ -199,7 +203,7 @@ class Worker:
                 raise LeaseLost(str(work.id))
             yield unit
 
-    async def _fail(self, work: Work, error: Exception) -> None:
+    async def _fail(self, work: Work, error: Exception) -> Outcome:
         reason = f"{type(error).__name__}: {error}"
         stack = "".join(traceback.format_exception(error))[-STACK_CHARACTERS:]
         pause = self._retry.pause(error, work.attempts, forever=True)
@@ -211,21 +215,21 @@ class Worker:
             try:
                 if pause is None or late:
                     await self._give_up(work, reason, stack)
-                else:
-                    log.warning("work_retried", pause=pause, attempts=work.attempts, reason=reason)
-                    await self._try_again(work, pause, reason, stack)
+                    return "given_up"
+                log.warning("work_retried", pause=pause, attempts=work.attempts, reason=reason)
+                await self._try_again(work, pause, reason, stack)
             except Unavailable as trouble:
                 log.warning("work_not_settled_yet", work_id=str(work.id), reason=str(trouble))
                 await asyncio.sleep(PAUSE_SECONDS)
             except LeaseLost:
                 log.warning("lease_lost", work_id=str(work.id))
-                return
+                return "lost"
             except Exception:
                 # A give_up that is broken: the row stays, and so does this line for every lease.
                 log.exception("giving_up_failed", work_id=str(work.id), kind=work.kind)
-                return
+                return "lost"
             else:
-                return
+                return "retried"
 
     async def _try_again(self, work: Work, pause: float, reason: str, stack: str) -> None:
         table = self._unit_of_work.tables.work

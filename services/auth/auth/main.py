@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 def build(settings: Settings, platform: Platform) -> Service:
     """Compose the service."""
-    unit_of_work = UnitOfWork(platform.database("auth"), producer="auth", clock=platform.clock)
+    unit_of_work = platform.unit_of_work("auth")
     app = create_app("auth", "Accounts, logins and signing keys.", unit_of_work)
     secret = settings.secret_key.get_secret_value() or kept_secret(platform.home, "secret-key")
     passwords = PasswordHash.recommended()

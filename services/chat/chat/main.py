@@ -10,12 +10,11 @@ from common.http import create_app
 from common.process import run
 from common.relay import Relay
 from common.service import Platform, Service
-from common.unit_of_work import UnitOfWork
 
 
 def build(_settings: Settings, platform: Platform) -> Service:
     """Compose the service."""
-    unit_of_work = UnitOfWork(platform.database("chat"), producer="chat", clock=platform.clock)
+    unit_of_work = platform.unit_of_work("chat")
     app = create_app("chat", "Conversations and insights about a portfolio's risk.", unit_of_work)
     app.include_router(api.router)
 

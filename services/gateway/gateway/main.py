@@ -15,7 +15,6 @@ from common.http import create_app
 from common.process import run
 from common.service import Platform, Service
 from common.settings import SERVICES
-from common.unit_of_work import UnitOfWork
 from common.work import Worker
 from gateway.api import documents, events
 from gateway.api.headers import SecurityHeaders
@@ -35,14 +34,12 @@ from gateway.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> Service:
     """Compose the service."""
-    unit_of_work = UnitOfWork(
-        platform.database("gateway"), producer="gateway", clock=platform.clock
-    )
+    unit_of_work = platform.unit_of_work("gateway")
     behind = [name for name in SERVICES if name != "gateway"]
     clients = {name: platform.client(name) for name in behind}
     upstreams = {name: Upstream(platform.addresses[name]) for name in behind}
     revoked = RevokedSessions()
-    streams = Streams(settings.streams_per_user, revoked)
+    streams = Streams(settings.streams_per_user, revoked, unit_of_work.telemetry.metrics)
     reader = LogReader(unit_of_work)
 
     async def owner_here(portfolio_id: UUID) -> UUID | None:

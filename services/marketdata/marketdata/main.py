@@ -8,9 +8,9 @@ from common.http import create_app
 from common.process import run
 from common.relay import Relay
 from common.service import Platform, Service
-from common.unit_of_work import UnitOfWork
 from common.work import Worker
 from marketdata import api, handlers
+from marketdata.clients.measured import MeasuredProvider
 from marketdata.clients.onboarding import Onboarding
 from marketdata.clients.simulator import SimulatedMarket
 from marketdata.domain import Provider
@@ -21,10 +21,9 @@ from marketdata.settings import Settings
 
 def build(settings: Settings, platform: Platform, provider: Provider | None = None) -> Service:
     """Compose the service; its prices are simulated unless a provider is given."""
-    chosen = provider or SimulatedMarket(settings.seed)
-    unit_of_work = UnitOfWork(
-        platform.database("marketdata"), producer="marketdata", clock=platform.clock
-    )
+    unit_of_work = platform.unit_of_work("marketdata")
+    metrics = unit_of_work.telemetry.metrics
+    chosen = MeasuredProvider(provider or SimulatedMarket(settings.seed), metrics)
     app = create_app("marketdata", "Securities, prices and immutable panels.", unit_of_work)
     auth, onboarding = platform.client("auth"), platform.client("onboarding")
     identity.install(

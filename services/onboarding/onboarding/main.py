@@ -9,7 +9,6 @@ from common.http import create_app
 from common.process import run
 from common.relay import Relay
 from common.service import Platform, Service
-from common.unit_of_work import UnitOfWork
 from onboarding import api
 from onboarding.clients import RiskEngine
 from onboarding.repository import Store
@@ -18,9 +17,7 @@ from onboarding.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> Service:
     """Compose the service."""
-    unit_of_work = UnitOfWork(
-        platform.database("onboarding"), producer="onboarding", clock=platform.clock
-    )
+    unit_of_work = platform.unit_of_work("onboarding")
     auth, risk_engine = platform.client("auth"), platform.client("risk-engine")
     app = create_app("onboarding", "The book of record.", unit_of_work)
     app.state.policy = api.Policy(deterministic_ids=settings.deterministic_uuids)

@@ -9,7 +9,6 @@ from common.http import create_app
 from common.process import run
 from common.relay import Relay
 from common.service import Platform, Service
-from common.unit_of_work import UnitOfWork
 from common.work import Worker
 from risk_engine import api, handlers
 from risk_engine.clients import Onboarding, Panels
@@ -21,9 +20,7 @@ from risk_engine.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> Service:
     """Compose the service."""
-    unit_of_work = UnitOfWork(
-        platform.database("risk-engine"), producer="risk-engine", clock=platform.clock
-    )
+    unit_of_work = platform.unit_of_work("risk-engine")
     app = create_app("risk-engine", "Valuations and risk numbers of portfolios.", unit_of_work)
     auth, onboarding, marketdata = (
         platform.client(name) for name in ("auth", "onboarding", "marketdata")

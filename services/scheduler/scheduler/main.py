@@ -9,7 +9,6 @@ from common.http import create_app
 from common.process import run
 from common.relay import Relay
 from common.service import Platform, Service
-from common.unit_of_work import UnitOfWork
 from scheduler import api, handlers
 from scheduler.clients import Onboarding
 from scheduler.jobs import Sweeper
@@ -19,9 +18,7 @@ from scheduler.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> Service:
     """Compose the service."""
-    unit_of_work = UnitOfWork(
-        platform.database("scheduler"), producer="scheduler", clock=platform.clock
-    )
+    unit_of_work = platform.unit_of_work("scheduler")
     app = create_app("scheduler", "Jobs, runs and how far they are.", unit_of_work)
     auth, onboarding = platform.client("auth"), platform.client("onboarding")
 

@@ -15,10 +15,27 @@ from uuid import UUID
 from common.events.envelope import Envelope
 from common.retry import Retry
 
-__all__ = ["Bus", "DeadLetter", "Handler", "Retry", "Subscription"]
+__all__ = [
+    "Backlog",
+    "Bus",
+    "DeadLetter",
+    "FailureListener",
+    "Handler",
+    "Retry",
+    "Subscription",
+    "nobody",
+]
 
 Handler = Callable[[Envelope], Awaitable[None]]
 """Takes one message; returning is the acknowledgement."""
+
+FailureListener = Callable[[str, float | None], None]
+"""Is told the routing key of a message that was not taken, and the seconds until it is tried again;
+None when it becomes a dead letter."""
+
+
+def nobody(_routing_key: str, _pause: float | None) -> None:
+    """Listen to no failure."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,23 @@ class DeadLetter:
     attempts: int
     traceparent: str | None
     died_at: datetime
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How far behind the consumers of a queue are."""
+
+    depth: int
+    """Messages that wait, are in hand or on the ladder: `Bus.depth`."""
+    age: float
+    """Seconds that the message first in line has waited for a consumer; 0 when none waits.
+
+    Exact on Postgres. AMQP does not tell of a queue's head, so on RabbitMQ it is the least upper
+    bound that this process knows: nothing in a queue is older than the last moment at which it was
+    seen empty, or than a message that was taken from it. What is in hand or on the ladder does not
+    wait for a consumer.
+    """
+    dead_letters: int
 
 
 class Subscription(Protocol):
@@ -73,6 +107,7 @@ class Bus(Protocol):
         *,
         retry: Retry | None = None,
         concurrency: int = 8,
+        on_failure: FailureListener = nobody,
     ) -> Subscription:
         """Give each message of a queue to `handler`, at most `concurrency` at a time."""
         ...
@@ -91,6 +126,10 @@ class Bus(Protocol):
 
     async def depth(self, queue: str) -> int:
         """Return how many messages wait for a queue or are in hand or on its ladder."""
+        ...
+
+    async def backlog(self, queue: str) -> Backlog:
+        """Return how far behind a queue's consumers are."""
         ...
 
     async def health(self) -> None:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from common.bus import Handler
+from common.bus import FailureListener, Handler, nobody
 from common.bus.delivery import Delivery, Failure, attempt
 from common.crash_points import crash_point
 from common.retry import Retry
@@ -41,6 +41,7 @@ class Consumption:
     concurrency: int
     grace: float
     """Seconds that handlers get to finish when the subscription closes."""
+    on_failure: FailureListener = nobody
 
 
 class Consumer(ABC, Generic[Claim]):
@@ -121,6 +122,8 @@ class Consumer(ABC, Generic[Claim]):
     async def _handle(self, claim: Claim, delivery: Delivery) -> None:
         crash_point("delivery.received", self.queue)
         failure = await attempt(delivery, self._of.handler, self._of.retry)
+        if failure is not None:
+            self._of.on_failure(delivery.routing_key, failure.pause)
         self._finished.append((claim, failure))
         self._wake.set()
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from common.errors import CommonCode, ServiceError
 from common.identity import principal
-from common.telemetry import current_traceparent
+from common.telemetry import current_traceparent, step
 from gateway.api.headers import content_length, for_client, for_service, has_body
 from gateway.api.limits import Limiter
 from gateway.clients.upstream import Outgoing, Silent, Upstream
@@ -53,7 +53,8 @@ class Proxy:
             raise ServiceError(CommonCode.ERR_NOT_FOUND)
         scope["route"] = route  # metrics go by the prefix
         await self._admit(route, Request(scope))
-        await self._pass_on(route, scope, receive, send)
+        with step(f"{scope['method']} {route.service}", "client", {"peer.service": route.service}):
+            await self._pass_on(route, scope, receive, send)
 
     async def _admit(self, route: Route, request: Request) -> None:
         if (content_length(request.scope) or 0) > route.body_limit:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from common.errors import ServiceError
 from common.identity import Principal
+from common.metrics import Metric, Metrics
 from gateway.domain.codes import Code
 from gateway.domain.sessions import RevokedSessions
 
@@ -45,10 +46,13 @@ class Stream:
 class Streams:
     """All open streams of this replica, by user."""
 
-    def __init__(self, per_user: int, revoked: RevokedSessions) -> None:
+    def __init__(self, per_user: int, revoked: RevokedSessions, metrics: Metrics) -> None:
         self._per_user = per_user
         self._revoked = revoked
+        self._metrics = metrics
         self._by_user: dict[UUID, set[Stream]] = {}
+        self._open = 0
+        self._count(0)
         self._stopping = False
 
     @contextmanager
@@ -63,12 +67,18 @@ class Streams:
         stream = Stream(caller)
         stream.stopping = self._stopping
         mine.add(stream)
+        self._count(1)
         try:
             yield stream
         finally:
+            self._count(-1)
             mine.discard(stream)
             if not mine:
                 self._by_user.pop(caller.user_id, None)
+
+    def _count(self, more: int) -> None:
+        self._open += more
+        self._metrics.set(Metric.SSE_STREAMS, self._open)
 
     def is_revoked(self, stream: Stream) -> bool:
         """Whether the stream's session was ended."""

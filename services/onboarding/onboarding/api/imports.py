@@ -15,6 +15,7 @@ from common.calendar import last_closed_session
 from common.errors import ServiceError
 from common.events.onboarding import Book, PortfolioCreated
 from common.identity import Caller
+from common.telemetry import about
 from onboarding.api.context import CurrentPolicy, Units
 from onboarding.domain.books import ImportRecord, announced, first_book, today_in_new_york
 from onboarding.domain.codes import Code
@@ -94,6 +95,7 @@ async def create_portfolio(
     if isinstance(imported, Rejection):
         raise _rejected(imported)
     book, record = imported
+    about(run_id=record.run_id)
     async with units.begin() as unit:
         if not await Store(unit).add(book, details.description, record):
             raise _taken(caller.user_id)

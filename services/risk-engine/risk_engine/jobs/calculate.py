@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 import structlog
@@ -12,17 +14,20 @@ from common.bus import Bus
 from common.errors import Unavailable
 from common.events import Envelope
 from common.events.risk_engine import CalculationFailed, CalculationProgressed, RiskCalculated
-from common.telemetry import current_traceparent
+from common.metrics import Metric
+from common.telemetry import current_traceparent, past_step, publishing, step
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
-from risk_engine.domain import BUILT, Failure
+from risk_engine.domain import BUILT, Failure, Prices
 from risk_engine.engine.chunk import Calculated, StoredBook, calculate
 from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
-from risk_engine.jobs.pool import Pool
+from risk_engine.jobs.pool import Pool, timed
 from risk_engine.repository import Standing, Store
 
 log = structlog.get_logger()
+
+Ending = Literal["calculated", "failed", "superseded"]
 
 Answers = Mapping[UUID, Calculated | Failure]
 """What came out, by portfolio; none for a book that has moved on meanwhile."""
@@ -49,8 +54,10 @@ class Calculator:
         chunk = Chunk.model_validate(work.payload)
         books = await self._books(chunk)
         answers = await self._answers(chunk, books, work)
-        async with finish() as unit:
-            await conclude(chunk, answers, Store(unit), unit)
+        with step("store results"):
+            async with finish() as unit:
+                ended = await conclude(chunk, answers, Store(unit), unit)
+        self._count(ended)
         log.info(
             "chunk_calculated",
             items=len(chunk.items),
@@ -63,7 +70,13 @@ class Calculator:
         chunk = Chunk.model_validate(work.payload)
         failure = Failure("given_up", "The calculation was given up after repeated failures.")
         answers = {item.portfolio_id: failure for item in chunk.items}
-        await conclude(chunk, answers, Store(unit), unit)
+        self._count(await conclude(chunk, answers, Store(unit), unit))
+
+    def _count(self, ended: Counter[Ending]) -> None:
+        for outcome, portfolios in ended.items():
+            self.unit_of_work.telemetry.metrics.count(
+                Metric.CONCLUSIONS_TOTAL, portfolios, outcome=outcome
+            )
 
     async def _books(self, chunk: Chunk) -> Sequence[StoredBook]:
         """Return the books that still are at the chunk's revisions, with all their positions."""
@@ -90,15 +103,27 @@ class Calculator:
             return {}
         symbols = {symbol for book in books for symbol in book.symbols}
         try:
-            prices = await self.panels.prices(chunk.as_of, chunk.panel_version, sorted(symbols))
+            with step("fetch panel", attributes={"sigmasight.symbols": len(symbols)}):
+                prices = await self.panels.prices(chunk.as_of, chunk.panel_version, sorted(symbols))
         except PanelGone as gone:
             return dict.fromkeys(
                 (book.portfolio_id for book in books), Failure("panel_gone", str(gone))
             )
         answers, _ = await asyncio.gather(
-            self.pool.run(calculate, books, prices), self._announce_start(books, work)
+            self._calculated(books, prices), self._announce_start(books, work)
         )
         return {book.portfolio_id: answer for book, answer in zip(books, answers, strict=True)}
+
+    async def _calculated(
+        self, books: Sequence[StoredBook], prices: Prices
+    ) -> Sequence[Calculated | Failure]:
+        with step("calculate", attributes={"sigmasight.books": len(books)}):
+            calculated = await self.pool.run(timed, calculate, books, prices)
+            past_step(BUILT[0], calculated.began, calculated.ended)
+        metrics = self.unit_of_work.telemetry.metrics
+        metrics.observe(Metric.CALCULATION_SECONDS, calculated.seconds, engine=BUILT[0])
+        metrics.observe(Metric.CHUNK_BOOKS, len(books))
+        return calculated.result
 
     async def _announce_start(self, books: Sequence[StoredBook], work: Work) -> None:
         envelopes = [
@@ -116,14 +141,15 @@ class Calculator:
             for book in books
         ]
         try:
-            await self.bus.publish(envelopes)
+            with publishing(self.unit_of_work.telemetry.tracer, envelopes) as outgoing:
+                await self.bus.publish(outgoing)
         except Unavailable as error:
             # Progress is news only while it lasts: it is not worth an outbox.
             log.info("progress_not_announced", reason=str(error))
 
 
-async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> None:
-    """Store what is still current, and announce how each item ended."""
+async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> Counter[Ending]:
+    """Store what is still current, announce how each item ended; return how many ended how."""
     ids = [item.portfolio_id for item in chunk.items]
     await store.books.lock(ids)
     standings = await store.books.standings(ids)
@@ -141,14 +167,19 @@ async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> 
     await store.results.save_failures(failed, chunk.as_of, chunk.panel_version, unit.now)
 
     by_portfolio = {one.portfolio_id: one for one in calculated if one.portfolio_id in stored}
+    ended: Counter[Ending] = Counter()
     for item in chunk.items:
         standing = standings.get(item.portfolio_id)
         if standing is not None and item.portfolio_id in by_portfolio:
+            ended["calculated"] += 1
             _announce_result(by_portfolio[item.portfolio_id], standing, chunk, unit)
         elif standing is not None and item.portfolio_id in failed:
+            ended["failed"] += 1
             _announce_failure(item, failed[item.portfolio_id][1], standing, chunk, unit)
         else:
+            ended["superseded"] += 1
             supersede(item, chunk.as_of, standing, unit)
+    return ended
 
 
 def _announce_result(one: Calculated, standing: Standing, chunk: Chunk, unit: Unit) -> None:

@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import ModuleType
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 import structlog
 
@@ -23,6 +25,28 @@ log = structlog.get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Timed(Generic[T]):
+    """What a function returned, and when it ran, in nanoseconds since the epoch."""
+
+    result: T
+    began: int
+    ended: int
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it ran."""
+        return (self.ended - self.began) / 1e9
+
+
+def timed(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Timed[T]:
+    """Call a function; in a process of the pool, so that waiting for a free one does not count."""
+    began = time.time_ns()
+    result = function(*args, **kwargs)
+    return Timed(result, began, time.time_ns())
+
 
 PR_SET_PDEATHSIG = 1
 ONE_THREAD = dict.fromkeys(

@@ -11,6 +11,7 @@ import structlog
 from common.errors import ServiceError
 from common.events import Unparseable
 from common.events.scheduler import RunJob
+from common.telemetry import about
 from common.text import is_plain
 from common.unit_of_work import Unit
 from scheduler.domain import (
@@ -82,6 +83,7 @@ async def start(
     opened = await store.runs.open(run)
     if opened != run.run_id:
         return Started(opened, as_of, "repeated")
+    about(run_id=opened)
     await _begin(store, unit, run, items)
     log.info("run_opened", opened_run=str(opened), job=run.job, as_of=str(as_of), scope=run.scope)
     return Started(opened, as_of, "opened")

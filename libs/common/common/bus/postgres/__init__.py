@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import asyncpg
 import structlog
 
-from common.bus import DeadLetter, Handler
+from common.bus import Backlog, DeadLetter, FailureListener, Handler, nobody
 from common.bus.consumer import Consumption
 from common.bus.postgres import schema
 from common.bus.postgres.consumer import STATEMENT_TIMEOUT, PostgresConsumer
@@ -103,6 +103,7 @@ class PostgresBus:
         *,
         retry: Retry | None = None,
         concurrency: int = 8,
+        on_failure: FailureListener = nobody,
     ) -> PostgresConsumer:
         """Give each message of a queue to `handler`, at most `concurrency` at a time."""
         consumer = PostgresConsumer(
@@ -114,6 +115,7 @@ class PostgresBus:
                 retry=retry or self._retry,
                 concurrency=concurrency,
                 grace=self._grace,
+                on_failure=on_failure,
             ),
             lease=self._lease,
         )
@@ -138,6 +140,13 @@ class PostgresBus:
     async def depth(self, queue: str) -> int:
         """Return how many messages wait for a queue or are in hand or on its ladder."""
         return await self._count(schema.DEPTH, queue)
+
+    async def backlog(self, queue: str) -> Backlog:
+        """Return how far behind a queue's consumers are."""
+        pool = await self._connections()
+        with _unavailable():
+            row = await pool.fetchrow(schema.BACKLOG, self._namespace, queue)
+        return Backlog(**row) if row else Backlog(0, 0.0, 0)
 
     async def health(self) -> None:
         """Return when the database answers; raise `errors.Unavailable` when it does not."""

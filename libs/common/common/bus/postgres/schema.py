@@ -198,3 +198,13 @@ SELECT count(*) FROM gone
 """
 
 DEPTH = "SELECT count(*) FROM bus.deliveries WHERE namespace = $1 AND queue = $2"
+
+# Due and not claimed is what waits: a claim moves `available_at` to its lease's end.
+BACKLOG = """
+SELECT count(*) AS depth,
+    coalesce(extract(epoch FROM now() - min(available_at) FILTER (
+        WHERE available_at <= now()
+    )), 0)::float8 AS age,
+    (SELECT count(*) FROM bus.dead_letters WHERE namespace = $1 AND queue = $2) AS dead_letters
+FROM bus.deliveries WHERE namespace = $1 AND queue = $2
+"""

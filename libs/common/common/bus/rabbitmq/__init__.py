@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from common.bus import DeadLetter, Handler
+from common.bus import Backlog, DeadLetter, FailureListener, Handler, nobody
 from common.bus.consumer import Consumption
 from common.bus.rabbitmq import messages
 from common.bus.rabbitmq.consumer import RabbitConsumer
+from common.bus.rabbitmq.head import Head
 from common.bus.rabbitmq.layout import Layout
 from common.bus.rabbitmq.letters import Letters, waiting
 from common.bus.rabbitmq.link import Link
@@ -49,6 +50,7 @@ class RabbitBus:
         self._grace = grace
         self._link = Link(url)
         self._consumers: list[RabbitConsumer] = []
+        self._heads: dict[str, Head] = defaultdict(Head)
         self._pauses: dict[str, set[float]] = defaultdict(lambda: set(self._retry.ladder))
 
     async def declare(self) -> None:
@@ -80,6 +82,7 @@ class RabbitBus:
         *,
         retry: Retry | None = None,
         concurrency: int = 8,
+        on_failure: FailureListener = nobody,
     ) -> RabbitConsumer:
         """Give each message of a queue to `handler`, at most `concurrency` at a time."""
         consumption = Consumption(
@@ -88,6 +91,7 @@ class RabbitBus:
             retry=retry or self._retry,
             concurrency=concurrency,
             grace=self._grace,
+            on_failure=on_failure,
         )
         self._pauses[queue].update(consumption.retry.ladder)
         consumer = RabbitConsumer(self._url, self._layout, consumption)
@@ -129,10 +133,20 @@ class RabbitBus:
 
         The protocol does not tell what other processes have in theirs.
         """
+        return (await self.backlog(queue)).depth
+
+    async def backlog(self, queue: str) -> Backlog:
+        """Return how far behind a queue's consumers are; `depth` and `Head` say what is unknown."""
         rungs = [self._layout.rung(queue, pause) for pause in self._pauses[queue]]
         async with self._link.session() as channel:
-            counts = [await waiting(channel, name) for name in (self._layout.queue(queue), *rungs)]
-        return sum(counts) + sum(one.in_hand for one in self._consumers if one.queue == queue)
+            here = await waiting(channel, self._layout.queue(queue))
+            later = [await waiting(channel, rung) for rung in rungs]
+            dead_letters = await waiting(channel, self._layout.dead_letters(queue))
+        ours = [one for one in self._consumers if one.queue == queue]
+        for one in ours:
+            self._heads[queue].taken(one.newest_taken)
+        depth = here + sum(later) + sum(one.in_hand for one in ours)
+        return Backlog(depth, self._heads[queue].waited(here), dead_letters)
 
     async def health(self) -> None:
         """Return when the broker answers; raise `errors.Unavailable` when it does not."""

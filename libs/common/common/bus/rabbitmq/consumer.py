@@ -47,6 +47,8 @@ class RabbitConsumer(Consumer[Taken]):
     def __init__(self, url: str, layout: Layout, consumption: Consumption) -> None:
         self._url = url
         self._layout = layout
+        self.newest_taken = 0.0
+        """When the youngest message that came had been published, in seconds since the epoch."""
         self._received = 0
         self._probe_at = 0.0
         self._stalled = 0
@@ -100,6 +102,7 @@ class RabbitConsumer(Consumer[Taken]):
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._received += 1
+        self.newest_taken = max(self.newest_taken, messages.published_at(message))
         self._start(Taken(message), messages.delivery_of(message, self.queue))
 
     def _on_cancel(self, _frame: object) -> None:

@@ -40,6 +40,11 @@ def delivery_of(message: AbstractIncomingMessage, queue: str) -> Delivery:
     )
 
 
+def published_at(message: AbstractIncomingMessage) -> float:
+    """Return when it came to its queue or rung, in seconds since the epoch; 0 if it was by hand."""
+    return message.timestamp.timestamp() if message.timestamp else 0.0
+
+
 def repeat_of(message: AbstractIncomingMessage, failure: Failure) -> Message:
     """Return the copy that waits on a rung for the next attempt."""
     return _copy(message, {"attempts": failure.attempts, "reason": failure.reason})
@@ -105,6 +110,7 @@ def _message(body: bytes, message_id: str | None, headers: HeadersType) -> Messa
         message_id=message_id,
         content_type="application/json",
         delivery_mode=DeliveryMode.PERSISTENT,
+        timestamp=datetime.now(UTC),
     )
 
 

@@ -1,25 +1,13 @@
-"""Log lines that can be joined: every one carries trace, run, user and request ids when known.
-
-Trace context is W3C's `traceparent` (Trace Context, level 1, section 3.2): the gateway mints it,
-HTTP clients, envelopes and work rows carry it on.
-"""
+"""Log lines that can be joined: every one carries trace, run, user and request ids when known."""
 
 import logging
-import re
-import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Literal
 
 import structlog
 from structlog.typing import Processor
 
 LogFormat = Literal["json", "console"]
-
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def configure_logging(level: str = "INFO", log_format: LogFormat = "console") -> None:
@@ -58,40 +46,3 @@ def configure_logging(level: str = "INFO", log_format: LogFormat = "console") ->
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-
-
-def new_traceparent() -> str:
-    """Mint the context of a new trace."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-
-
-def child_of(traceparent: str | None) -> str:
-    """Return a new span's context in the same trace, or in a new one if there is none to join."""
-    match = _TRACEPARENT.fullmatch(traceparent or "")
-    if match is None or set(match[1]) == {"0"} or set(match[2]) == {"0"}:
-        return new_traceparent()
-    return f"00-{match[1]}-{secrets.token_hex(8)}-{match[3]}"
-
-
-def trace_id(traceparent: str | None) -> str | None:
-    """Return the 32 hexadecimal digits that name the trace, or None."""
-    match = _TRACEPARENT.fullmatch(traceparent or "")
-    return match[1] if match else None
-
-
-def current_traceparent() -> str | None:
-    """Return the context of what is being done now, or None outside any trace."""
-    return _current.get()
-
-
-@contextmanager
-def span(traceparent: str | None, **fields: object) -> Iterator[str]:
-    """Do something as a part of a trace; log lines inside carry its id and these fields."""
-    context = child_of(traceparent)
-    token = _current.set(context)
-    known = {name: str(value) for name, value in fields.items() if value is not None}
-    try:
-        with structlog.contextvars.bound_contextvars(trace_id=trace_id(context), **known):
-            yield context
-    finally:
-        _current.reset(token)
