@@ -24,6 +24,7 @@ from common.service import host, listen, stop_on_signals
 from common.settings import SERVICES, OwnPorts, SharedSettings
 from common.telemetry import configure_logging
 from deploy.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError, HomeLock, make_home
+from deploy.targets import write_targets
 
 log = structlog.get_logger()
 
@@ -121,6 +122,7 @@ async def _host(
     addresses = {
         name: "http://{}:{}".format(*listener.getsockname()) for name, listener in listeners.items()
     }
+    write_targets(ground.home, addresses)
     async with platform(ground.shared, addresses, ground.home) as lent:
         stop_on_signals(lent.stopping)
         build = await asyncio.to_thread(loading.result)
