@@ -13,6 +13,7 @@ from typing import Any
 from common.errors import CommonCode, ErrorCode
 from common.events import COMMANDS, EVENTS, Envelope, Message
 from common.events.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, TOPOLOGY
+from common.metrics import Metric
 from common.settings import SERVICES, schema_of
 from gateway.domain.routes import MIB, ROUTES
 
@@ -24,6 +25,7 @@ def documents() -> dict[Path, str]:
     found = {
         Path("docs/errors.md"): errors_page(),
         Path("docs/routes.md"): routes_page(),
+        Path("docs/metrics.md"): metrics_page(),
         Path("services/gateway/gateway/errors.json"): _json(list(_errors())),
         Path("docs/events/asyncapi.json"): _json(asyncapi()),
     }
@@ -75,6 +77,30 @@ def routes_page() -> str:
         f"| {route.body_limit // MIB} MiB | {route.timeout:.0f} s |"
         for route in sorted(ROUTES, key=lambda route: route.path)
     ]
+    return "\n".join(lines) + "\n"
+
+
+def metrics_page() -> str:
+    """Return the table of all metrics."""
+    lines = [
+        "# Metrics",
+        "",
+        "Generated from `common.metrics` by `make documents WRITE=1`; do not edit.",
+        "",
+        "Every service serves its own at `/metrics`, each with the label `service`. Of a histogram",
+        "there are `_bucket` (with the label `le`), `_sum` and `_count`; times are in seconds. A",
+        "gauge is looked at every five seconds and is NaN while what it tells cannot be found out.",
+        "",
+        "| metric | kind | labels | of | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for metric in Metric:
+        spec = metric.spec
+        labels = ", ".join(f"`{label}`" for label in spec.labels) or "-"
+        meaning = spec.meaning.replace("|", "\\|")
+        lines.append(
+            f"| `{metric.exported}` | {spec.kind} | {labels} | {spec.owner or 'all'} | {meaning} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -23,7 +23,6 @@ from tests.support.collector import Collector, Received, collecting, tree
 from tests.support.databases import ROLE_SECRET, fresh_database
 from tests.support.system import System, eventually
 
-
 CREATED, READY = "portfolio.created.v1", "prices.ready.v1"
 CALCULATED, COMPLETED = "risk.calculated.v1", "run.completed.v1"
 ASKED = ("gateway", "POST /api/v1/onboarding/create-portfolio")

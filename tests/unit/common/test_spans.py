@@ -52,6 +52,12 @@ def sent(collector: Collector, exporter: Exporter):
     return {span.name: span for span in collector.spans}
 
 
+def span_id(traceparent: str | None) -> str:
+    parts = parse(traceparent)
+    assert parts, traceparent
+    return parts[1]
+
+
 def message(**changes) -> Envelope:
     return Envelope(name="portfolio.created", payload={}, run_id=RUN, **changes)
 
@@ -64,9 +70,9 @@ def test_a_step_is_a_part_of_what_surrounds_it_and_of_the_same_service(collector
     spans = sent(collector, exporter)
     outer, inner = spans["outer"], spans["inner"]
     assert outer.trace_id == inner.trace_id == trace_id(outside)
-    assert outer.parent_id == parse(outside)[1]
+    assert outer.parent_id == span_id(outside)
     assert inner.parent_id == outer.span_id
-    assert parse(told)[1] == inner.span_id
+    assert span_id(told) == inner.span_id
     assert (outer.kind, inner.kind) == ("server", "client")
     assert (outer.service, inner.service) == ("auth", "auth")
     assert inner.attributes == {"n": 3}
@@ -103,9 +109,9 @@ def test_a_message_leaves_with_its_publication_as_what_it_comes_from(collector, 
     exporter.close()
     first, second = collector.spans
     assert first.kind == "producer"
-    assert (first.trace_id, first.parent_id) == parse(request)[:2]
-    assert parse(outgoing[0].traceparent)[1] == first.span_id
-    assert parse(outgoing[1].traceparent)[1] == second.span_id
+    assert (first.trace_id, first.parent_id) == (trace_id(request), span_id(request))
+    assert span_id(outgoing[0].traceparent) == first.span_id
+    assert span_id(outgoing[1].traceparent) == second.span_id
     assert first.attributes["sigmasight.run_id"] == str(RUN)
 
 
@@ -186,7 +192,7 @@ async def test_another_service_is_told_the_trace(collector, exporter):
     assert good.attributes["http.response.status_code"] == 200
     assert (good.failed, bad.failed) == (False, True)
     assert good.parent_id == work.span_id
-    assert parse(seen[0].headers["traceparent"])[1] == good.span_id
+    assert span_id(seen[0].headers["traceparent"]) == good.span_id
     assert "traceparent" not in seen[2].headers
 
 
