@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ import httpx
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+
+from common.settings import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = ROOT / "deploy/grafana/dashboards/overview.json"
@@ -29,10 +32,9 @@ PICTURE = ROOT / "docs/images/dashboard.png"
 POINTS = 180
 """Of each line."""
 INCHES_PER_COLUMN, INCHES_PER_LINE = 0.255, 0.245
-DOTS_PER_INCH = 88
+DOTS_PER_INCH = 96
 COLOURS = 96
 """Of the picture's palette: lines and letters need no more, and the file is a third as large."""
-LEGEND_LINES = 9
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _place(grid: Mapping[str, int], lines: int) -> tuple[float, float, float, fl
     """Return left, bottom, width and height within the figure, with room for axes and title."""
     top = 1.6  # lines above the first panel, for the figure's title
     height = lines + top
-    left, width = grid["x"] / 24 + 0.03, grid["w"] / 24 - 0.045
+    left, width = grid["x"] / 24 + 0.035, grid["w"] / 24 - 0.122  # the legend is at the right
     if grid["h"] == 1:
         return 0.01, 1 - (grid["y"] + 1 + top) / height, 0.98, 1 / height
     bottom = 1 - (grid["y"] + grid["h"] + top - 0.9) / height
@@ -128,37 +130,63 @@ def _legend(pattern: str, labels: Mapping[str, str]) -> str:
 
 def _panel(axes: Axes, panel: Mapping[str, Any], series: list[Series], window: Window) -> bool:
     axes.set_title(panel["title"], loc="left", pad=4)
-    shown = [one for one in series if any(math.isfinite(value) for value in one[2])]
-    for place, (legend, times, values) in enumerate(sorted(shown)):
-        axes.plot(times, values, linewidth=1.1, color=f"C{place % 10}", label=legend)
+    shown = sorted(one for one in series if any(math.isfinite(value) for value in one[2]))
+    for place, (legend, times, values) in enumerate(shown):
+        axes.plot(
+            *_broken(times, values, 2 * window.step),
+            linewidth=1.1,
+            color=_colour(legend, place),
+            linestyle="--" if legend.endswith(" work") else "-",
+            label=legend,
+        )
     axes.set_xlim(window.start, window.end)
     axes.set_ylim(bottom=0, top=None if _highest(shown) else 1)
     unit = panel["fieldConfig"]["defaults"]["unit"]
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _told(value, unit)))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=unit == "short"))
+    tick = max(60, 60 * math.ceil((window.end - window.start) / 60 / 6))
+    axes.xaxis.set_major_locator(MultipleLocator(tick))
     axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{datetime.fromtimestamp(value, UTC):%H:%M:%S}")
+        FuncFormatter(lambda value, _: f"{datetime.fromtimestamp(value, UTC):%H:%M}")
     )
-    axes.locator_params(axis="x", nbins=5)
-    axes.locator_params(axis="y", nbins=5)
-    axes.grid(visible=True, color="#e4e4e4", linewidth=0.6)
+    axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
     axes.tick_params(length=2, colors="#444444")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     if shown:
         axes.legend(
             loc="upper left",
+            bbox_to_anchor=(1.005, 1.06),
             fontsize=6.2,
-            ncols=1 if len(shown) <= 5 else 2,
             handlelength=1.1,
-            borderpad=0.2,
-            labelspacing=0.2,
-            columnspacing=0.8,
-            framealpha=0.75,
-            edgecolor="none",
+            borderpad=0,
+            labelspacing=0.25,
+            frameon=False,
         )
     else:
         axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center", color="#888")
     return bool(shown)
+
+
+def _colour(legend: str, place: int) -> str:
+    """Return a service's own colour in every panel, or the next one."""
+    service = legend.split(" ", maxsplit=1)[0]
+    return f"C{SERVICES.index(service) if service in SERVICES else place % 10}"
+
+
+def _broken(
+    times: Sequence[float], values: Sequence[float], longest: float
+) -> tuple[list[float], list[float]]:
+    """Return a line that is interrupted where nothing was known for longer than that."""
+    x, y = list(times[:1]), list(values[:1])
+    for (before, after), value in zip(pairwise(times), values[1:], strict=True):
+        if after - before > longest:
+            x.append(before)
+            y.append(math.nan)
+        x.append(after)
+        y.append(value)
+    return x, y
 
 
 def _highest(series: Sequence[Series]) -> float:
