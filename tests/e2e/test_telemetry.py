@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from tests.e2e.test_journey import SAMPLE, newcomer, told_until
 from tests.support.brokers import forget_namespace
 from tests.support.collector import Collector, Received, collecting, tree
 from tests.support.databases import ROLE_SECRET, fresh_database
-from tests.support.system import System, eventually
+from tests.support.system import System, eventually, free_port
 
 CREATED, READY = "portfolio.created.v1", "prices.ready.v1"
 CALCULATED, COMPLETED = "risk.calculated.v1", "run.completed.v1"
@@ -204,3 +205,23 @@ async def test_every_service_exposes_the_declared_metrics_and_no_other(imported)
         assert values[service, "outbox_rows"] == values[service, "work_rows"] == 0
         assert values[service, "event_loop_lag_seconds_count"] > 10
     assert values["risk-engine", "queue_depth"] == values["risk-engine", "queue_age_seconds"] == 0
+
+
+async def test_nobody_at_the_endpoint_neither_slows_nor_stops_anything(tmp_path):
+    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    system = System(tmp_path / "home", extra={**nowhere, "OTEL_BSP_SCHEDULE_DELAY": "100"})
+    await asyncio.to_thread(system.start)
+    async with Client(system.address) as client:
+        await newcomer(client)
+        created = await client.create_portfolio("Sample", "500000.00", ("a.csv", SAMPLE))
+        await told_until(client, created["portfolio_id"], "run.completed")
+        began = time.monotonic()
+        for _ in range(20):
+            await client.report(created["portfolio_id"])
+        assert (time.monotonic() - began) / 20 < 1
+    began = time.monotonic()
+    assert await asyncio.to_thread(system.stop) == 0
+    assert time.monotonic() - began < 25
+    said = system.process.log.read_text()
+    assert said.count("traces_not_taken") == 1
+    assert "Traceback" not in said
