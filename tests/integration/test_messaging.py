@@ -245,6 +245,21 @@ async def test_work_that_kills_its_workers_is_given_up(unit_of_work):
     assert given_up == ["its workers died"]
 
 
+async def test_work_is_given_up_with_its_cause_even_when_no_column_takes_the_sentence(unit_of_work):
+    """A NUL in it once made the row die of "its workers died", a minute later."""
+    given_up: list[str] = []
+
+    async def run(work, finish):
+        raise ValueError("no such\n\x00shelf " + "x" * 1_000)
+
+    async with Worker(unit_of_work, job(run, given_up), retry=QUICK).running():
+        await enqueue(unit_of_work)
+        await eventually(lambda: given_up)
+    (reason,) = given_up
+    assert reason.startswith("ValueError: no such \N{REPLACEMENT CHARACTER}shelf xxx")
+    assert len(reason) == 500
+
+
 async def test_old_messages_are_forgotten_and_recent_ones_kept(unit_of_work):
     for _ in range(2):
         async with unit_of_work.begin() as unit:

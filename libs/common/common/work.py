@@ -6,7 +6,6 @@ loses its lease and another takes the row: work must be idempotent until it fini
 """
 
 import asyncio
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from sqlalchemy import ColumnElement, case, delete, func, or_, select, tuple_, u
 
 from common.crash_points import crash_point
 from common.errors import LeaseLost, Unavailable
+from common.failures import reason_and_stack
 from common.loops import PAUSE_SECONDS, forever, wait
 from common.retry import Retry
 from common.telemetry import working
@@ -32,7 +32,6 @@ LEASE = timedelta(seconds=15)
 POLL_SECONDS = 1.0
 DEATHS = 3
 """How many workers in a row a row may kill before it is given up."""
-STACK_CHARACTERS = 8_000
 
 
 @dataclass(frozen=True)
@@ -204,8 +203,7 @@ class Worker:
             yield unit
 
     async def _fail(self, work: Work, error: Exception) -> Outcome:
-        reason = f"{type(error).__name__}: {error}"
-        stack = "".join(traceback.format_exception(error))[-STACK_CHARACTERS:]
+        reason, stack = reason_and_stack(error)
         pause = self._retry.pause(error, work.attempts, forever=True)
         late = pause is not None and (
             self._unit_of_work.clock() + timedelta(seconds=pause) > work.expires_at

@@ -2,17 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
-from traceback import TracebackException
 
 import structlog
 
 from common.bus import Handler
 from common.events.envelope import Envelope, Unparseable
+from common.failures import reason_and_stack
 from common.retry import Retry
-
-REASON_LIMIT = 500
-STACK_LIMIT = 8_000
-"""Characters that are kept of a cause: a letter is read by a person, and headers are not bodies."""
 
 log = structlog.get_logger()
 
@@ -79,10 +75,10 @@ async def _error_of(delivery: Delivery, handler: Handler) -> BaseException | Non
 
 
 def _failure(delivery: Delivery, error: BaseException, retry: Retry) -> Failure:
-    trace = TracebackException.from_exception(error)
+    reason, stack = reason_and_stack(error)
     return Failure(
-        reason=_one_line(f"{type(error).__name__}: {trace}"),
-        stack=_storable("".join(trace.format()))[-STACK_LIMIT:],
+        reason=reason,
+        stack=stack,
         attempts=delivery.attempts,
         pause=None if isinstance(error, Unparseable) else retry.pause(error, delivery.attempts),
     )
@@ -95,12 +91,3 @@ def _worker_died(delivery: Delivery) -> Failure:
         attempts=delivery.attempts - 1,
         pause=None,
     )
-
-
-def _one_line(text: str) -> str:
-    return " ".join(_storable(text).split())[:REASON_LIMIT]
-
-
-def _storable(text: str) -> str:
-    # Neither Postgres nor UTF-8 takes everything that a Python string may hold.
-    return text.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
