@@ -92,3 +92,17 @@ def test_no_body_raises_anything_but_unparseable(body):
         Envelope.from_bytes(body, "user.registered.v1")
     except Unparseable:
         return
+
+
+def test_what_is_unparseable_is_not_repeated_in_the_sentence():
+    """The sentence goes to logs, and a book's positions must not."""
+    position = {"symbol": "SECRET", "quantity": "many"}
+    book = {"portfolio_id": "7", "positions": [position]}
+    with pytest.raises(Unparseable, match="book.positions.0.quantity") as failed:
+        Envelope(name="portfolio.created", payload={"book": book}).message()
+    assert "SECRET" not in str(failed.value)
+    assert "many" not in str(failed.value)
+
+    with pytest.raises(Unparseable) as failed:
+        Envelope.from_bytes(b'{"name": "a", "payload": "SECRET"}', "a.v1")
+    assert "SECRET" not in str(failed.value)

@@ -11,7 +11,10 @@ class Message(BaseModel):
     Unknown fields are ignored, so that a producer may add optional ones within a version.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    # An error's sentence goes to logs and dead letters: without the input, it may hold positions.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     NAME: ClassVar[str]
     VERSION: ClassVar[int] = 1

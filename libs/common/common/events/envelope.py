@@ -21,7 +21,9 @@ class Unparseable(Exception):
 class Envelope(BaseModel):
     """One message and its circumstances."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     id: UUID = Field(default_factory=uuid4)
     name: str
