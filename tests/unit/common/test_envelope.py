@@ -98,7 +98,7 @@ def test_what_is_unparseable_is_not_repeated_in_the_sentence():
     """The sentence goes to logs, and a book's positions must not."""
     position = {"symbol": "SECRET", "quantity": "many"}
     book = {"portfolio_id": "7", "positions": [position]}
-    with pytest.raises(Unparseable, match="book.positions.0.quantity") as failed:
+    with pytest.raises(Unparseable, match=r"book\.positions\.0\.quantity") as failed:
         Envelope(name="portfolio.created", payload={"book": book}).message()
     assert "SECRET" not in str(failed.value)
     assert "many" not in str(failed.value)
