@@ -57,6 +57,6 @@ async def empty(bus: Bus, queue: str = "orders") -> None:
 async def letters(bus: Bus, count: int = 1, queue: str = "orders") -> list[DeadLetter]:
     """Return the dead letters once there are this many."""
     async with asyncio.timeout(15):
-        while len(found := await bus.dead_letters(queue)) < count:
+        while len(found := await bus.dead_letters(queue, limit=count + 100)) < count:
             await asyncio.sleep(0.02)
     return found

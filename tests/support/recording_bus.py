@@ -1,9 +1,18 @@
 """A bus that keeps what is published, for tests of one service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from common.bus import Backlog, DeadLetter, FailureListener, Handler, Retry, nobody
+from common.bus import (
+    HEAD_BYTES,
+    Backlog,
+    DeadLetter,
+    FailureListener,
+    Handler,
+    Retry,
+    Where,
+    nobody,
+)
 from common.errors import Unavailable
 from common.events import Envelope, Event
 
@@ -20,6 +29,8 @@ class RecordingBus:
     """Accepts everything, delivers nothing; `down` makes it refuse."""
 
     published: list[Envelope] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    redriven: list[DeadLetter] = field(default_factory=list)
     down: bool = False
 
     async def declare(self) -> None:
@@ -41,14 +52,31 @@ class RecordingBus:
     ) -> _Idle:
         return _Idle()
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        return []
+    async def dead_letters(
+        self, queue: str, *, limit: int = 100, heads: bool = False
+    ) -> list[DeadLetter]:
+        there = self._of(queue)[:limit]
+        return [
+            replace(one, stack="", body=one.body[:HEAD_BYTES]) if heads else one for one in there
+        ]
 
-    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        return 0
+    async def dead_letter(self, queue: str, letter_id: str) -> DeadLetter | None:
+        return next((one for one in self._of(queue) if one.id == letter_id), None)
 
-    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        return 0
+    async def dead_letter_count(self, queue: str) -> int:
+        return len(self._of(queue))
+
+    async def redrive(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        chosen = self._take(queue, ids, where)
+        self.redriven += chosen
+        return len(chosen)
+
+    async def discard(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        return len(self._take(queue, ids, where))
 
     async def depth(self, queue: str) -> int:
         return 0
@@ -64,6 +92,20 @@ class RecordingBus:
 
     async def close(self) -> None:
         return
+
+    def _of(self, queue: str) -> list[DeadLetter]:
+        if self.down:
+            raise Unavailable("the bus is down")
+        return [letter for letter in self.letters if letter.queue == queue]
+
+    def _take(self, queue: str, ids: Sequence[str] | None, where: Where | None) -> list[DeadLetter]:
+        chosen = [
+            one
+            for one in self._of(queue)
+            if (ids is None or one.id in ids) and (where is None or where(one))
+        ]
+        self.letters = [letter for letter in self.letters if letter not in chosen]
+        return chosen
 
     def events(self, contract: type[Event]) -> list[Event]:
         """Return the published events of one contract, in order."""

@@ -16,6 +16,7 @@ from common.events.envelope import Envelope
 from common.retry import Retry
 
 __all__ = [
+    "HEAD_BYTES",
     "Backlog",
     "Bus",
     "DeadLetter",
@@ -23,8 +24,12 @@ __all__ = [
     "Handler",
     "Retry",
     "Subscription",
+    "Where",
     "nobody",
 ]
+
+HEAD_BYTES = 2_048
+"""How much of a body a head keeps: an envelope's fields are in it, they come before its payload."""
 
 Handler = Callable[[Envelope], Awaitable[None]]
 """Takes one message; returning is the acknowledgement."""
@@ -47,6 +52,8 @@ class DeadLetter:
     queue: str
     routing_key: str
     body: bytes
+    size: int
+    """Bytes of the whole body; more than `body` holds when this is only a head."""
     message_id: UUID | None
     reason: str
     """One line: the error's type and sentence."""
@@ -54,6 +61,10 @@ class DeadLetter:
     attempts: int
     traceparent: str | None
     died_at: datetime
+
+
+Where = Callable[[DeadLetter], bool]
+"""Chooses letters by their heads."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +123,38 @@ class Bus(Protocol):
         """Give each message of a queue to `handler`, at most `concurrency` at a time."""
         ...
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        """Return the oldest dead letters of a queue; they stay where they are."""
+    async def dead_letters(
+        self, queue: str, *, limit: int = 100, heads: bool = False
+    ) -> list[DeadLetter]:
+        """Return the oldest dead letters of a queue; they stay where they are.
+
+        With `heads` each comes without its stack and with no more than the first `HEAD_BYTES` of
+        its body.
+        """
         ...
 
-    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        """Give dead letters (all, if `ids` is None) back to their queue as new; return how many."""
+    async def dead_letter(self, queue: str, letter_id: str) -> DeadLetter | None:
+        """Return one dead letter of a queue, or None when it has none of this id."""
         ...
 
-    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        """Delete dead letters (all, if `ids` is None); return how many."""
+    async def dead_letter_count(self, queue: str) -> int:
+        """Return how many dead letters a queue has."""
+        ...
+
+    async def redrive(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        """Give dead letters back to their queue as new; return how many.
+
+        Those named, those that `where` chooses among the ones there now, or all. A letter that two
+        ask for at once is moved once.
+        """
+        ...
+
+    async def discard(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        """Delete dead letters, chosen as for `redrive`; return how many."""
         ...
 
     async def depth(self, queue: str) -> int:

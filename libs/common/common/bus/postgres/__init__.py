@@ -11,7 +11,15 @@ from contextlib import contextmanager
 import asyncpg
 import structlog
 
-from common.bus import Backlog, DeadLetter, FailureListener, Handler, nobody
+from common.bus import (
+    HEAD_BYTES,
+    Backlog,
+    DeadLetter,
+    FailureListener,
+    Handler,
+    Where,
+    nobody,
+)
 from common.bus.consumer import Consumption
 from common.bus.postgres import schema
 from common.bus.postgres.consumer import STATEMENT_TIMEOUT, PostgresConsumer
@@ -23,6 +31,10 @@ from common.retry import Retry
 CONNECTIONS = 4
 """For publishing and administration; every subscription has one of its own besides."""
 CLOSE_TIMEOUT = 2.0
+HEADS_AT_ONCE = 500
+"""Dead letters that are looked at, and moved if chosen, in one statement."""
+LAST = 2**63 - 1
+"""As far as the database counts."""
 
 log = structlog.get_logger()
 
@@ -122,20 +134,34 @@ class PostgresBus:
         self._consumers.append(consumer)
         return consumer
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        """Return the oldest dead letters of a queue; they stay where they are."""
-        pool = await self._connections()
-        with _unavailable():
-            rows = await pool.fetch(schema.DEAD_LETTERS, self._namespace, queue, limit)
-        return [DeadLetter(**{**row, "id": str(row["id"])}) for row in rows]
+    async def dead_letters(
+        self, queue: str, *, limit: int = 100, heads: bool = False
+    ) -> list[DeadLetter]:
+        """Return the oldest dead letters of a queue, whole or their heads; they stay."""
+        if heads:
+            return await self._letters(schema.HEADS, queue, limit, HEAD_BYTES, 0, LAST)
+        return await self._letters(schema.DEAD_LETTERS, queue, limit, None)
 
-    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        """Give dead letters (all, if `ids` is None) back to their queue as new; return how many."""
-        return await self._count(schema.REDRIVE, queue, ids)
+    async def dead_letter(self, queue: str, letter_id: str) -> DeadLetter | None:
+        """Return one dead letter of a queue, or None when it has none of this id."""
+        found = await self._letters(schema.DEAD_LETTERS, queue, 1, _number(letter_id))
+        return found[0] if found else None
 
-    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        """Delete dead letters (all, if `ids` is None); return how many."""
-        return await self._count(schema.DISCARD, queue, ids)
+    async def dead_letter_count(self, queue: str) -> int:
+        """Return how many dead letters a queue has."""
+        return await self._count(schema.LETTER_COUNT, queue)
+
+    async def redrive(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        """Give dead letters (named, chosen, or all) back to their queue; return how many."""
+        return await self._move(schema.REDRIVE, queue, ids, where)
+
+    async def discard(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        """Delete dead letters (named, chosen, or all); return how many."""
+        return await self._move(schema.DISCARD, queue, ids, where)
 
     async def depth(self, queue: str) -> int:
         """Return how many messages wait for a queue or are in hand or on its ladder."""
@@ -166,7 +192,29 @@ class PostgresBus:
             except (OSError, TimeoutError, asyncpg.PostgresError) as error:
                 log.info("bus_database_left_open", error=repr(error))
 
-    async def _count(self, statement: str, queue: str, *arguments: Sequence[str] | None) -> int:
+    async def _move(
+        self, statement: str, queue: str, ids: Sequence[str] | None, where: Where | None
+    ) -> int:
+        if where is None:
+            named = None if ids is None else [_number(letter_id) for letter_id in ids]
+            return await self._count(statement, queue, named)
+        # Not beyond the last one there now: what is redriven may die again while we look.
+        moved, seen, last = 0, 0, await self._count(schema.LAST_LETTER, queue)
+        while heads := await self._letters(
+            schema.HEADS, queue, HEADS_AT_ONCE, HEAD_BYTES, seen, last
+        ):
+            chosen = [int(head.id) for head in heads if where(head)]
+            moved += await self._count(statement, queue, chosen)
+            seen = int(heads[-1].id)
+        return moved
+
+    async def _letters(self, statement: str, queue: str, *arguments: object) -> list[DeadLetter]:
+        pool = await self._connections()
+        with _unavailable():
+            rows = await pool.fetch(statement, self._namespace, queue, *arguments)
+        return [DeadLetter(**{**row, "id": str(row["id"])}) for row in rows]
+
+    async def _count(self, statement: str, queue: str, *arguments: Sequence[int] | None) -> int:
         pool = await self._connections()
         with _unavailable():
             return await pool.fetchval(statement, self._namespace, queue, *arguments) or 0
@@ -184,6 +232,12 @@ class PostgresBus:
                         reset=_keep_session,
                     )
             return self._pool
+
+
+def _number(letter_id: str) -> int:
+    # No letter has the number 0: what a person wrote that is no number names nothing.
+    number = int(letter_id) if letter_id.isdecimal() else 0
+    return number if number <= LAST else 0
 
 
 async def _keep_session(_connection: object) -> None:

@@ -169,15 +169,29 @@ SELECT pg_notify('bus', namespace || ':' || queue) FROM back GROUP BY namespace,
 """
 
 DEAD_LETTERS = """
-SELECT id, queue, routing_key, message_id, body, traceparent, reason, stack, attempts, died_at
-FROM bus.dead_letters WHERE namespace = $1 AND queue = $2
+SELECT id, queue, routing_key, message_id, body, length(body) AS size, traceparent, reason, stack,
+       attempts, died_at
+FROM bus.dead_letters
+WHERE namespace = $1 AND queue = $2 AND ($4::bigint IS NULL OR id = $4)
 ORDER BY id LIMIT $3
 """
+
+HEADS = """
+SELECT id, queue, routing_key, message_id, substring(body FOR $4) AS body, length(body) AS size,
+       traceparent, reason, '' AS stack, attempts, died_at
+FROM bus.dead_letters
+WHERE namespace = $1 AND queue = $2 AND id > $5 AND id <= $6
+ORDER BY id LIMIT $3
+"""
+
+LAST_LETTER = "SELECT max(id) FROM bus.dead_letters WHERE namespace = $1 AND queue = $2"
+
+LETTER_COUNT = "SELECT count(*) FROM bus.dead_letters WHERE namespace = $1 AND queue = $2"
 
 REDRIVE = """
 WITH gone AS (
     DELETE FROM bus.dead_letters
-    WHERE namespace = $1 AND queue = $2 AND ($3::text[] IS NULL OR id::text = ANY ($3))
+    WHERE namespace = $1 AND queue = $2 AND ($3::bigint[] IS NULL OR id = ANY ($3))
     RETURNING id, namespace, queue, routing_key, message_id, body, traceparent
 ), again AS (
     INSERT INTO bus.deliveries (namespace, queue, routing_key, message_id, body, traceparent)
@@ -191,7 +205,7 @@ FROM again GROUP BY namespace, queue
 DISCARD = """
 WITH gone AS (
     DELETE FROM bus.dead_letters
-    WHERE namespace = $1 AND queue = $2 AND ($3::text[] IS NULL OR id::text = ANY ($3))
+    WHERE namespace = $1 AND queue = $2 AND ($3::bigint[] IS NULL OR id = ANY ($3))
     RETURNING id
 )
 SELECT count(*) FROM gone

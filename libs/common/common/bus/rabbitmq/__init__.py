@@ -6,11 +6,11 @@ Needs RabbitMQ 3.10 or newer (quorum queues with message TTL and at-least-once d
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from common.bus import Backlog, DeadLetter, FailureListener, Handler, nobody
+from common.bus import Backlog, DeadLetter, FailureListener, Handler, Where, nobody
 from common.bus.consumer import Consumption
 from common.bus.rabbitmq import messages
 from common.bus.rabbitmq.consumer import RabbitConsumer
@@ -25,7 +25,8 @@ from common.events.topology import Topology
 from common.retry import Retry
 
 MOVED_AT_ONCE = 100
-"""Dead letters that are redriven between two confirmations."""
+BYTES_AT_ONCE = 8 * 1024 * 1024
+"""How many dead letters, or of what size, are redriven between two confirmations."""
 
 
 class RabbitBus:
@@ -51,6 +52,7 @@ class RabbitBus:
         self._link = Link(url)
         self._consumers: list[RabbitConsumer] = []
         self._heads: dict[str, Head] = defaultdict(Head)
+        self._readers: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._pauses: dict[str, set[float]] = defaultdict(lambda: set(self._retry.ladder))
 
     async def declare(self) -> None:
@@ -98,34 +100,61 @@ class RabbitBus:
         self._consumers.append(consumer)
         return consumer
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        """Return the oldest dead letters of a queue; they stay where they are.
+    async def dead_letters(
+        self, queue: str, *, limit: int = 100, heads: bool = False
+    ) -> list[DeadLetter]:
+        """Return the oldest dead letters of a queue, whole or their heads; they stay.
 
-        While they are looked at, nobody else sees them.
+        While they are looked at, whoever else wants them waits.
         """
         async with self._letters(queue) as letters:
-            found = [messages.dead_letter_of(one, queue) async for one in letters.read(limit=limit)]
+            found = [
+                messages.dead_letter_of(one, queue, head=heads)
+                async for one in letters.read(limit=limit)
+            ]
         return sorted(found, key=lambda letter: letter.died_at)
 
-    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        """Give dead letters (all, if `ids` is None) back to their queue as new; return how many."""
+    async def dead_letter(self, queue: str, letter_id: str) -> DeadLetter | None:
+        """Return one dead letter of a queue, or None when it has none of this id."""
+        async with (
+            self._letters(queue) as letters,
+            aclosing(letters.read(ids=[letter_id])) as found,
+        ):
+            async for letter in found:
+                return messages.dead_letter_of(letter, queue)
+        return None
+
+    async def dead_letter_count(self, queue: str) -> int:
+        """Return how many dead letters a queue has."""
+        async with self._letters(queue) as letters:
+            return await letters.count()
+
+    async def redrive(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        """Give dead letters (named, chosen, or all) back to their queue; return how many."""
         moved = 0
         async with self._letters(queue) as letters:
             chosen: list[AbstractIncomingMessage] = []
             async for letter in letters.read(ids=ids):
+                if not _is_chosen(letter, queue, where):
+                    continue
                 chosen.append(letter)
-                if len(chosen) == MOVED_AT_ONCE:
+                if len(chosen) == MOVED_AT_ONCE or _bytes_of(chosen) > BYTES_AT_ONCE:
                     moved += await self._move_back(queue, letters, chosen)
                     chosen = []
             moved += await self._move_back(queue, letters, chosen)
         return moved
 
-    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        """Delete dead letters (all, if `ids` is None); return how many."""
+    async def discard(
+        self, queue: str, ids: Sequence[str] | None = None, *, where: Where | None = None
+    ) -> int:
+        """Delete dead letters (named, chosen, or all); return how many."""
         discarded = 0
         async with self._letters(queue) as letters:
             async for letter in letters.read(ids=ids):
-                discarded += await letters.remove([letter])
+                if _is_chosen(letter, queue, where):
+                    discarded += await letters.remove([letter])
         return discarded
 
     async def depth(self, queue: str) -> int:
@@ -167,9 +196,11 @@ class RabbitBus:
 
     @asynccontextmanager
     async def _letters(self, queue: str) -> AsyncIterator[Letters]:
-        name = self._layout.dead_letters(queue)
-        async with self._link.session() as channel, Letters(channel, name).opened() as letters:
-            yield letters
+        # The broker's lock is the connection's: among ourselves we keep one of our own.
+        async with self._readers[queue]:
+            letters = Letters(self._link.session, self._layout.dead_letters(queue))
+            async with letters.opened():
+                yield letters
 
     async def _move_back(
         self, queue: str, letters: Letters, chosen: Sequence[AbstractIncomingMessage]
@@ -185,3 +216,11 @@ class RabbitBus:
         if chosen:
             crash_point("letter.redriven", queue)
         return await letters.remove(chosen)
+
+
+def _is_chosen(letter: AbstractIncomingMessage, queue: str, where: Where | None) -> bool:
+    return where is None or where(messages.dead_letter_of(letter, queue, head=True))
+
+
+def _bytes_of(letters: Sequence[AbstractIncomingMessage]) -> int:
+    return sum(len(letter.body) for letter in letters)

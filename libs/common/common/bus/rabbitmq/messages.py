@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
-from common.bus import DeadLetter
+from common.bus import HEAD_BYTES, DeadLetter
 from common.bus.delivery import Delivery, Failure
 from common.bus.rabbitmq.layout import DELIVERY_LIMIT
 from common.events.envelope import Envelope
@@ -75,8 +75,10 @@ def letter_id(message: AbstractIncomingMessage) -> str:
     return given or sha256(message.body).hexdigest()
 
 
-def dead_letter_of(message: AbstractIncomingMessage, queue: str) -> DeadLetter:
-    """Return the dead letter that a message of the dead letter queue is."""
+def dead_letter_of(
+    message: AbstractIncomingMessage, queue: str, *, head: bool = False
+) -> DeadLetter:
+    """Return the dead letter that a message of the dead letter queue is, or only its head."""
     died_at = _text(message, "died-at")
     if died_at is None:  # the broker buried it: every worker died before it could count
         reason = f"WorkerDied: the broker gave up after {DELIVERY_LIMIT} returns"
@@ -87,10 +89,11 @@ def dead_letter_of(message: AbstractIncomingMessage, queue: str) -> DeadLetter:
         id=letter_id(message),
         queue=queue,
         routing_key=_routing_key(message),
-        body=message.body,
+        body=message.body[:HEAD_BYTES] if head else message.body,
+        size=len(message.body),
         message_id=_uuid(_text(message, "id")),
         reason=reason,
-        stack=_text(message, "stack") or "",
+        stack="" if head else _text(message, "stack") or "",
         attempts=attempts,
         traceparent=_text(message, "traceparent"),
         died_at=_died_at(message, died_at),
