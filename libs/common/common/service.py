@@ -31,6 +31,7 @@ from common.db import (
     role_password,
     unavailable_when_away,
 )
+from common.dead_letters import api as letters
 from common.errors import Unavailable
 from common.events import Envelope, Message, Unparseable
 from common.identity import CLOCKS_APART_SECONDS
@@ -163,6 +164,9 @@ async def host(
         await platform.bus.declare()
         for service in services:
             service.app.state.readiness["bus"] = platform.bus.health
+            letters.install(
+                service.app, service.name, service.unit_of_work, platform.internal_token
+            )
             if service.subscriptions:
                 service.app.state.readiness["consumer"] = _not_yet
             await stack.enter_async_context(service.resources())

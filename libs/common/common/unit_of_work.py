@@ -60,6 +60,11 @@ class Unit:
     producer: str
     _events: list[Envelope] = field(default_factory=list)
     _work: list[dict[str, Any]] = field(default_factory=list)
+    _wakes: bool = False
+
+    def wake(self) -> None:
+        """Wake relay and worker after the commit for rows that this transaction made due again."""
+        self._wakes = True
 
     def publish(
         self,
@@ -165,7 +170,7 @@ class UnitOfWork:
                     await self._write(unit)
                     crash_point("unit.before_commit", self.producer)
             crash_point("unit.after_commit", self.producer)
-        if unit._events or unit._work:
+        if unit._events or unit._work or unit._wakes:
             for listener in self._listeners:
                 listener()
 
