@@ -177,6 +177,26 @@ async def test_an_address_outside_the_table_is_not_found_and_bothers_nobody(gate
     assert gateway.neighbours.requests == []
 
 
+async def test_the_gateways_own_letters_are_not_there_for_a_stranger_whose_body_is_not_read(
+    gateway,
+):
+    """Its work table is asked about like any service's, but its port is everybody's."""
+    host, port = gateway.http.base_url.host, gateway.http.base_url.port
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(
+        b"POST /internal/dead-letters/discard HTTP/1.1\r\nHost: a\r\n"
+        b"X-Internal-Token: guessed\r\nContent-Length: 10000000000\r\n\r\n"
+    )
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    known = await gateway.http.post(
+        "/internal/dead-letters/discard", json={"all": True}, headers=gateway.internal
+    )
+    assert known.json() == {"moved": 0}
+
+
 async def test_a_service_that_is_away_is_503_with_a_hint_when_to_come_again(database, tmp_path):
     async with gateway_with(database, tmp_path, chat="http://127.0.0.1:1") as gateway:
         answer = await gateway.http.get("/api/v1/chat/x", headers=gateway.neighbours.bearer(USER))
@@ -291,8 +311,8 @@ async def test_everything_else_needs_a_token(gateway):
     assert gateway.neighbours.requests == []
 
 
-async def test_administration_needs_the_role(gateway):
-    path = "/api/v1/admin/batch/run"
+@pytest.mark.parametrize("path", ["/api/v1/admin/batch/run", "/api/v1/admin/dead-letters/redrive"])
+async def test_administration_needs_the_role(gateway, path):
     gateway.neighbours.answers[f"POST {path}"] = {"status": "started"}
     refused = await gateway.http.post(path, headers=gateway.neighbours.bearer(USER))
     assert refused.status_code == 403

@@ -49,6 +49,11 @@ class Code(ErrorCode):
         "The job cannot be run as it was asked for.",
         "Ask for calculate or nightly, and name at least one portfolio or none at all for all.",
     )
+    ERR_LETTER_001 = Spec(
+        404,
+        "There is no dead letter with this id.",
+        "List them: it may have been redriven or discarded, or have died anew under another id.",
+    )
 
 
 @dataclass(frozen=True)

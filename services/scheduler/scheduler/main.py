@@ -5,12 +5,15 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from common import identity
+from common.dead_letters import QueueLetters, Workbench, WorkLetters
+from common.events.topology import TOPOLOGY
 from common.http import create_app
 from common.process import run
 from common.relay import Relay
 from common.service import Platform, Service
+from common.settings import SERVICES
 from scheduler import api, handlers
-from scheduler.clients import Onboarding
+from scheduler.clients import Onboarding, WorkOf
 from scheduler.jobs import Sweeper
 from scheduler.repository import Store
 from scheduler.settings import Settings
@@ -20,7 +23,8 @@ def build(settings: Settings, platform: Platform) -> Service:
     """Compose the service."""
     unit_of_work = platform.unit_of_work("scheduler")
     app = create_app("scheduler", "Jobs, runs and how far they are.", unit_of_work)
-    auth, onboarding = platform.client("auth"), platform.client("onboarding")
+    clients = {name: platform.client(name) for name in SERVICES if name != "scheduler"}
+    auth, onboarding = clients["auth"], clients["onboarding"]
 
     async def owner_here(portfolio_id: UUID) -> UUID | None:
         async with unit_of_work.begin() as unit:
@@ -36,6 +40,13 @@ def build(settings: Settings, platform: Platform) -> Service:
     sweeper = Sweeper(unit_of_work, every_seconds=settings.sweep_seconds)
     app.state.readiness["sweeper"] = sweeper.health
     app.state.onboarding = Onboarding(onboarding)
+    app.state.workbench = Workbench(
+        [
+            *(QueueLetters(platform.bus, queue.name) for queue in TOPOLOGY.queues),
+            WorkLetters(unit_of_work, "scheduler"),
+            *(WorkOf(name, client) for name, client in clients.items()),
+        ]
+    )
     app.include_router(api.router)
 
     @asynccontextmanager
@@ -44,8 +55,8 @@ def build(settings: Settings, platform: Platform) -> Service:
             async with Relay(unit_of_work, platform.bus).running(), sweeper.running():
                 yield
         finally:
-            await auth.close()
-            await onboarding.close()
+            for client in clients.values():
+                await client.close()
 
     return Service("scheduler", app, unit_of_work, resources, handlers.SUBSCRIPTIONS, Store)
 

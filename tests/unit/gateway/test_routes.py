@@ -29,6 +29,8 @@ ID = "5d1f6f0e-6a57-4b59-9d2a-0d7a4f1c2b3e"
         (f"/api/v1/analytics/portfolio/{ID}/batch-status/{ID}", "scheduler"),
         (f"/api/v1/analytics/portfolio/{ID}/report", "risk-engine"),
         ("/api/v1/admin/batch/run", "scheduler"),
+        ("/api/v1/admin/dead-letters/redrive", "scheduler"),
+        ("/api/v1/admin/dead-letters/queue:risk-engine:17", "scheduler"),
         ("/api/v1/chat/conversations", "chat"),
         (f"/api/v1/insights/portfolio/{ID}", "chat"),
         ("/api/v1/data/prices/quotes/", "marketdata"),

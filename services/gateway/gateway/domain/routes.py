@@ -64,6 +64,8 @@ ROUTES = (
     Route("/api/v1/analytics/portfolio/{}/calculate", "scheduler"),
     Route("/api/v1/analytics/portfolio/{}/batch-status", "scheduler"),
     Route("/api/v1/admin/batch", "scheduler", Access.ADMIN),
+    # Looks through every queue's letters and asks every service for its own.
+    Route("/api/v1/admin/dead-letters", "scheduler", Access.ADMIN, timeout=90.0),
     Route("/api/v1/analytics", "risk-engine"),
     Route("/api/v1/chat", "chat", timeout=120.0),
     Route("/api/v1/insights", "chat", timeout=120.0),
