@@ -5,11 +5,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 from httpx_sse import aconnect_sse
 
+from common.dead_letters import Kind, Moved, Overview, Selection, WholeLetter
+
 STREAM_TRIES = 5
+TIMEOUT = httpx.Timeout(100, connect=10)
+"""A little more than the gateway gives the slowest of its services."""
+DEAD_LETTERS = "/admin/dead-letters"
 
 
 class Refused(Exception):
@@ -46,7 +52,9 @@ class Client:
     """A person's session with a gateway."""
 
     def __init__(self, address: str) -> None:
-        self._http = httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=30, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=f"{address}/api/v1", timeout=TIMEOUT, trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,10 +80,16 @@ class Client:
             },
         )
 
-    async def login(self, email: str, password: str) -> None:
-        """Get a token and send it from now on."""
+    async def login(self, email: str, password: str) -> str:
+        """Get a token, send it from now on, and return it."""
         token = await self._ask("POST", "/auth/login", json={"email": email, "password": password})
-        self._http.headers["Authorization"] = f"Bearer {token['access_token']}"
+        found = str(token["access_token"])
+        self.authorize(found)
+        return found
+
+    def authorize(self, token: str) -> None:
+        """Send this access token from now on."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     async def portfolios(self) -> list[dict[str, Any]]:
         """Return the caller's portfolios."""
@@ -137,6 +151,41 @@ class Client:
                 if tries > STREAM_TRIES:
                     raise
             await asyncio.sleep(0.2 * (tries + 1))
+
+    async def look(
+        self,
+        *,
+        service: str | None = None,
+        kind: Kind | None = None,
+        group: str | None = None,
+        limit: int = 100,
+    ) -> Overview:
+        """Return what was given up, by cause; for administrators."""
+        given = {"service": service, "kind": kind, "group": group, "limit": str(limit)}
+        query = {name: value for name, value in given.items() if value is not None}
+        return Overview.model_validate(await self._ask("GET", DEAD_LETTERS, params=query))
+
+    async def find(self, letter_id: str) -> WholeLetter | None:
+        """Return one dead letter, or None when there is none of this id."""
+        try:
+            found = await self._ask("GET", f"{DEAD_LETTERS}/{quote(letter_id)}")
+        except Refused as refused:
+            if refused.code == "ERR_LETTER_001":
+                return None
+            raise
+        return WholeLetter.model_validate(found)
+
+    async def redrive(self, selection: Selection) -> Moved:
+        """Have dead letters tried again as new."""
+        return await self._move("redrive", selection)
+
+    async def discard(self, selection: Selection) -> Moved:
+        """Delete dead letters."""
+        return await self._move("discard", selection)
+
+    async def _move(self, verb: str, selection: Selection) -> Moved:
+        asked = selection.model_dump(mode="json", exclude_none=True)
+        return Moved.model_validate(await self._ask("POST", f"{DEAD_LETTERS}/{verb}", json=asked))
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         return _check(await self._http.request(method, path, **options)).json()

@@ -14,10 +14,22 @@ from common.errors import Unavailable
 from common.home import HomeSettings
 from common.process import role_secret_of
 from common.settings import SERVICES, SharedSettings, schema_of
+from common.telemetry import configure_logging
+from deploy.cli import jobs, letters
+from deploy.cli.access import connected
+from deploy.cli.sentences import fail, sentences
 
-app = typer.Typer(no_args_is_help=True, help="Operate SigmaSight.")
-db = typer.Typer(no_args_is_help=True, help="Roles, schemas and migrations.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Operate SigmaSight.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Roles, schemas and migrations.")
 app.add_typer(db, name="db")
+app.add_typer(jobs.app, name="run")
+app.add_typer(letters.app, name="dlq")
 
 
 @app.callback()
@@ -38,7 +50,7 @@ def bootstrap_database(
         secret = role_secret_of(named, HomeSettings().home)
         made = asyncio.run(bootstrap(address, namespace=shared.namespace, secret=secret))
     except (Unavailable, NotBootstrapped, ValueError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo(f"made: {', '.join(made)}" if made else "nothing was missing")
 
 
@@ -52,14 +64,33 @@ def upgrade_database() -> None:
             env=os.environ,
         )
         if ended.returncode != 0:
-            _fail(f"{name} could not be migrated")
+            fail(f"{name} could not be migrated")
         typer.echo(f"{name}: up to date")
 
 
-def _fail(sentence: str) -> None:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
+@app.command("login")
+def login(
+    url: Annotated[str | None, typer.Option(help="The gateway.")] = None,
+    email: Annotated[str, typer.Option(envvar="SIGMASIGHT_EMAIL", prompt="E-mail")] = "",
+    password: Annotated[
+        str, typer.Option(envvar="SIGMASIGHT_PASSWORD", prompt="Password", hide_input=True)
+    ] = "",
+) -> None:
+    """Print an access token: export SIGMASIGHT_TOKEN=$(sigmasight login)."""
+
+    async def token() -> str:
+        async with connected(url, None, anonymous=True) as client:
+            return await client.login(email, password)
+
+    with sentences():
+        typer.echo(asyncio.run(token()))
+
+
+def main() -> None:
+    """Run a command; what is logged meanwhile goes to stderr, and only from warnings on."""
+    configure_logging("WARNING")
+    app(prog_name="sigmasight")
 
 
 if __name__ == "__main__":
-    app()
+    main()

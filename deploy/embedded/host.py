@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from common.bootstrap import NotBootstrapped
 from common.errors import Unavailable
-from common.home import HomeSettings
+from common.home import HomeSettings, database_address, write_private
 from common.process import Build, platform, settings_sentence
 from common.service import host, listen, stop_on_signals
 from common.settings import SERVICES, OwnPorts, SharedSettings
@@ -88,7 +88,12 @@ def _ground(*, log_to_home: bool) -> Iterator[_Ground]:
         with server as url:
             _configure_logging(shared, home if log_to_home else None)
             given = shared.model_copy(update={"database_url": url})
-            yield _Ground(given, home, gateway, server)
+            # The port is another at each start: the operator's command line finds it here.
+            write_private(database_address(home), url)
+            try:
+                yield _Ground(given, home, gateway, server)
+            finally:
+                database_address(home).unlink(missing_ok=True)
     finally:
         gateway.close()
 

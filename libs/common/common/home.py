@@ -20,6 +20,20 @@ class HomeSettings(EnvironmentSettings):
         return self.sigmasight_home.expanduser().absolute()
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else may read (mode 0600); it appears whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def database_address(home: Path) -> Path:
+    """Return the file that holds the embedded database's address while it runs."""
+    return home / "database-url"
+
+
 def kept_secret(home: Path, name: str) -> str:
     """Return the secret of this name, made on the first call (mode 0600); OSError if it cannot be.
 

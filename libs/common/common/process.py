@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from common import migrations
 from common.bootstrap import BUS_SCHEMA, NotBootstrapped, bootstrap, check_login
+from common.bus import Bus
 from common.bus.connect import connect
 from common.db import dsn, parse_url
 from common.errors import Unavailable
@@ -50,11 +51,10 @@ async def platform(
             parse_url(shared.database_url), namespace=shared.namespace, secret=role_secret
         )
         await check_login(role_url(shared, BUS_SCHEMA, role_secret))
-    url = shared.broker or dsn(role_url(shared, BUS_SCHEMA, role_secret))
     exporter = _exporter(shared.otel_exporter_otlp_endpoint)
     lent = Platform(
         shared=shared,
-        bus=connect(url, TOPOLOGY, namespace=shared.namespace),
+        bus=bus_of(shared, role_secret),
         addresses=addresses,
         home=home,
         internal_token=shared.internal_token.get_secret_value()
@@ -69,6 +69,14 @@ async def platform(
         await lent.bus.close()
         if exporter:
             exporter.close()
+
+
+def bus_of(shared: SharedSettings, role_secret: str) -> Bus:
+    """Return the system's bus, not opened yet; ValueError when nothing says where it is."""
+    if not shared.broker and not shared.database_url:
+        raise ValueError("neither BROKER nor DATABASE_URL is set, so nothing says where the bus is")
+    url = shared.broker or dsn(role_url(shared, BUS_SCHEMA, role_secret))
+    return connect(url, TOPOLOGY, namespace=shared.namespace)
 
 
 def run(name: str, build: Build, arguments: Sequence[str] | None = None) -> None:
