@@ -14,6 +14,8 @@ from common.text import printable
 
 PAYLOAD_CHARACTERS = 20_000
 """What a terminal is given of a payload; --json gives all."""
+REASON_CHARACTERS = 160
+"""What a list is given of a reason; show gives all."""
 
 
 def print_overview(found: Overview, console: Console) -> None:
@@ -30,7 +32,7 @@ def print_overview(found: Overview, console: Console) -> None:
     if found.groups:
         console.print(_groups(found.groups, now))
     if found.letters:
-        console.print(_letters(found.letters, now))
+        console.print(_letters(found.letters, now, with_reasons=len(found.groups) > 1))
         if len(found.letters) < found.total:
             console.print(f"[dim]The newest {len(found.letters)} of {found.total}.[/]")
     elif found.groups:
@@ -95,12 +97,12 @@ def _groups(groups: Sequence[Group], now: datetime) -> Table:
         attempts = _range(group.least_attempts, group.most_attempts)
         what = Text(f"{group.name}", "bold")
         what.append(f" in {group.kind}:{group.service}, {attempts}", "not bold dim")
-        what.append(f"\n{_plain(group.reason)}", "not bold")
+        what.append(f"\n{_short(group.reason)}", "not bold")
         table.add_row(group.id, f"{group.count:,}", _ago(group.last_died_at, now), what)
     return table
 
 
-def _letters(letters: Sequence[Letter], now: datetime) -> Table:
+def _letters(letters: Sequence[Letter], now: datetime, *, with_reasons: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("Died", no_wrap=True)
     table.add_column("Letter", overflow="fold")
@@ -110,7 +112,8 @@ def _letters(letters: Sequence[Letter], now: datetime) -> Table:
         facts += [f"run {letter.run_id}"] if letter.run_id else []
         facts += [f"trace {letter.trace_id}"] if letter.trace_id else []
         told.append(f"\n{', '.join(facts)}", "dim")
-        told.append(f"\n{_plain(letter.reason)}", "default")
+        if with_reasons:
+            told.append(f"\n{_short(letter.reason)}", "default")
         table.add_row(_ago(letter.died_at, now), told)
     return table
 
@@ -135,6 +138,11 @@ def _made(letter: WholeLetter) -> str | None:
     if letter.occurred_at is None:
         return None
     return f"{_moment(letter.occurred_at)} by {letter.producer or 'somebody'}"
+
+
+def _short(reason: str) -> str:
+    cut = reason[:REASON_CHARACTERS].rstrip()
+    return _plain(cut if len(cut) == len(reason) else f"{cut} …")
 
 
 def _plain(text: str) -> str:

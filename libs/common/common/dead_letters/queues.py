@@ -85,7 +85,7 @@ class QueueLetters:
         return cause_group(self.place, letter.routing_key, letter.reason)
 
     def _letter(self, letter: DeadLetter) -> Letter:
-        told = _circumstances(letter.body)
+        told = _circumstances(letter)
         return Letter(
             id=self.place.letter(letter.id),
             kind="queue",
@@ -103,10 +103,14 @@ class QueueLetters:
         )
 
 
-def _circumstances(body: bytes) -> dict[str, Any]:
-    # Of a head too: the fields around a payload come before it.
-    fields, found, _ = body.partition(_PAYLOAD)
-    document = _document(fields + b"}") if found else None
+def _circumstances(letter: DeadLetter) -> dict[str, Any]:
+    """Return the envelope's fields, as far as they can be read."""
+    body = letter.body
+    if len(body) < letter.size:
+        # Only a head: what comes before the payload is whole.
+        fields, found, _ = body.partition(_PAYLOAD)
+        body = fields + b"}" if found else b""
+    document = _document(body)
     return document if isinstance(document, dict) else {}
 
 

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from common.events.base import Message
 from common.events.catalogue import message_class
 
+FAULTS_TOLD = 3
+"""A book of a thousand positions may have as many faults."""
+
 
 class Unparseable(Exception):
     """A delivery no retry can mend: not JSON, no envelope, an unknown name, a broken payload."""
@@ -77,7 +80,7 @@ class Envelope(BaseModel):
         try:
             return contract.model_validate(self.payload)
         except ValidationError as error:
-            raise Unparseable(f"{self.routing_key}: {error}") from error
+            raise Unparseable(f"{self.routing_key}: {_faults(error)}") from error
 
     def to_bytes(self) -> bytes:
         """Return the JSON body that goes over the wire."""
@@ -104,5 +107,15 @@ class Envelope(BaseModel):
         try:
             envelope = cls.model_validate(document)
         except ValidationError as error:
-            raise Unparseable(f"the envelope is broken: {error}") from error
+            raise Unparseable(f"the envelope is broken: {_faults(error)}") from error
         return envelope
+
+
+def _faults(error: ValidationError) -> str:
+    """Return which fields are wrong and how, on one line and without what was in them."""
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+    more = f"; and {len(faults) - FAULTS_TOLD} more" if len(faults) > FAULTS_TOLD else ""
+    return "; ".join(faults[:FAULTS_TOLD]) + more
