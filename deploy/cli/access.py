@@ -8,7 +8,6 @@ from pydantic_settings import SettingsConfigDict
 
 from common.bus import Bus
 from common.home import HomeSettings, database_address
-from common.process import bus_of, role_secret_of
 from common.settings import EnvironmentSettings, OwnPorts, SharedSettings
 from deploy.cli.client import Client
 
@@ -50,6 +49,9 @@ async def connected(
 @asynccontextmanager
 async def bus() -> AsyncIterator[Bus]:
     """Lend the system's bus: BROKER's, DATABASE_URL's, or that of the embedded database."""
+    # Here, because it brings all of the web and the database along: a second of every command.
+    from common.process import bus_of, role_secret_of
+
     shared, home = SharedSettings(), HomeSettings().home
     kept = database_address(home)
     if not shared.broker and not shared.database_url and kept.exists():

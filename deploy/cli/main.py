@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
-from common.bootstrap import NotBootstrapped, bootstrap
-from common.db import parse_url
 from common.errors import Unavailable
 from common.home import HomeSettings
-from common.process import role_secret_of
 from common.settings import SERVICES, SharedSettings, schema_of
 from common.telemetry import configure_logging
 from deploy.cli import jobs, letters
@@ -42,6 +39,11 @@ def bootstrap_database(
     admin_url: Annotated[str, typer.Option(help="An address whose role may create roles.")],
 ) -> None:
     """Make the roles and schemas that are missing; existing roles keep their passwords."""
+    # Here, so that no other command waits for the database's libraries.
+    from common.bootstrap import NotBootstrapped, bootstrap
+    from common.db import parse_url
+    from common.process import role_secret_of
+
     shared = SharedSettings()
     try:
         address = parse_url(admin_url)

@@ -9,7 +9,6 @@ import typer
 from pydantic import ValidationError
 
 from common.errors import Unavailable
-from common.process import settings_sentence
 from common.text import printable
 from deploy.cli.client import Refused
 
@@ -38,6 +37,9 @@ def sentences() -> Iterator[None]:
     except Unavailable as error:
         fail(f"Not reachable: {error}.")
     except ValidationError as error:
+        # Here, because it brings all of the web and the database along.
+        from common.process import settings_sentence
+
         fail(f"The settings are wrong: {settings_sentence(error)}.")
     except (ValueError, OSError) as error:
         fail(f"{error}.")

@@ -12,8 +12,9 @@ from sqlalchemy import MetaData, func, select
 from chat.main import build
 from chat.settings import Settings
 from common.db import Database, dsn, parse_url, role_name, role_password
-from common.dead_letters import Selection, WorkLetters
+from common.dead_letters import Selection
 from common.dead_letters.api import BODY_LIMIT, PATH
+from common.dead_letters.work import WorkLetters
 from common.messaging import messaging_tables
 from common.retry import Retry
 from common.service import Platform, Service

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from common import identity
-from common.dead_letters import QueueLetters, Workbench, WorkLetters
+from common.dead_letters import QueueLetters, Workbench
+from common.dead_letters.work import WorkLetters
 from common.events.topology import TOPOLOGY
 from common.http import create_app
 from common.process import run

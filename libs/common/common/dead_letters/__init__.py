@@ -3,6 +3,8 @@
 A letter was given up for a reason. Letters of the same reason are a group, so that what broke a
 thousand messages is one line to read; when it is mended, the group is redriven, and what can never
 be done is discarded.
+
+`common.dead_letters.work` is imported by those who have a database only: SQLAlchemy takes its time.
 """
 
 from common.dead_letters.letters import (
@@ -18,7 +20,6 @@ from common.dead_letters.letters import (
     WholeLetter,
 )
 from common.dead_letters.queues import QueueLetters
-from common.dead_letters.work import WorkLetters
 from common.dead_letters.workbench import Letters, Moved, Overview, Unreachable, Workbench
 
 __all__ = [
@@ -37,6 +38,5 @@ __all__ = [
     "UnknownPlace",
     "Unreachable",
     "WholeLetter",
-    "WorkLetters",
     "Workbench",
 ]
