@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from common.dead_letters.api import PATH as LETTERS
 from common.events.catalogue import EVENTS
 from common.events.marketdata import PricesIncomplete
 from common.events.onboarding import PortfolioDeleted
@@ -339,3 +340,35 @@ def test_the_subscriptions_are_what_the_queue_hears():
     queue = TOPOLOGY.queue("risk-engine")
     assert all(queue.wants(key) for key in heard)
     assert {one.routing_key() for one in EVENTS if queue.wants(one.routing_key())} == heard
+
+
+async def test_work_that_was_given_up_brings_its_result_when_it_is_redriven(engine, market):
+    """Marketdata sent no panel but junk: three attempts, then a letter of the work table."""
+    account, run_id = book(position("ACME", 100)), uuid4()
+    panel = f"GET /internal/panel/{AS_OF}/1"
+    good, engine.neighbours.answers[panel] = engine.neighbours.answers[panel], {"no": "panel"}
+    await engine.deliver(event(account), user_id=ADA, run_id=run_id)
+    await engine.deliver(prices_ready(account), run_id=run_id)
+    (failed,) = await engine.eventually(ended(engine, CalculationFailed), seconds=30)
+    assert failed.reason == "given_up"
+
+    listed = (await engine.http.get(LETTERS, headers=engine.internal)).json()
+    [group] = listed["groups"]
+    assert (group["name"], group["count"], group["most_attempts"]) == ("calculate", 1, 3)
+    within = listed["letters"][0]["id"].removeprefix("work:risk-engine:")
+    letter = (await engine.http.get(f"{LETTERS}/{within}", headers=engine.internal)).json()
+    assert letter["run_id"] == str(run_id)
+    assert letter["payload"]["items"][0]["portfolio_id"] == str(account.portfolio_id)
+    assert "ArrowInvalid" in letter["reason"]
+
+    engine.neighbours.answers[panel] = good
+    again = {"group": group["id"]}
+    moved = await engine.http.post(f"{LETTERS}/redrive", json=again, headers=engine.internal)
+    assert moved.json() == {"moved": 1}
+    await engine.eventually(ended(engine, RiskCalculated))
+    told = [one for one in engine.bus.published if one.name == RiskCalculated.NAME]
+    assert told[0].run_id == run_id, "it belongs to the flow that it failed"
+    assert (await report(engine, account)).json()["net_asset_value"] == 10_000
+    moved = await engine.http.post(f"{LETTERS}/redrive", json=again, headers=engine.internal)
+    assert moved.json() == {"moved": 0}
+    assert await count(engine, "work") == 0
