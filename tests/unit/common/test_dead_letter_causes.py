@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from common.dead_letters.cause import fault_of, group_of
 from common.failures import REASON_LIMIT, one_line
 
+ONE, OTHER = UUID(int=17), UUID("3f2a91bc-77d0-4e11-9c4e-0d7a4f1c2b3e")
 FAULTS = [
     "ValueError: no such shelf",
     "KeyError: {}",
@@ -36,8 +37,8 @@ VALUES = {
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (f"KeyError: {uuid4()!s}", f"KeyError: {uuid4()!s}"),
-        (f"KeyError: UUID('{uuid4()}')", f"KeyError: UUID('{uuid4()}')"),
+        (f"KeyError: {ONE}", f"KeyError: {OTHER}"),
+        (f"KeyError: UUID('{ONE}')", f"KeyError: UUID('{OTHER}')"),
         ("KeyError: 'AAPL'", "KeyError: 'BRK.B'"),
         ('ValueError: no "a shelf"', 'ValueError: no "it\'s"'),
         ("ValueError: -1.5 is too small", "ValueError: 3e-07 is too small"),
