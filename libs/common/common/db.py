@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import asyncpg
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -77,18 +84,18 @@ class Database:
 
     url: URL
     schema: str
-    pool_size: int = 5
-    max_overflow: int = 10
+    pool_size: int = 8
+    """Seven services and the bus must fit into the 100 connections of a Postgres as it comes."""
 
     @cached_property
     def engine(self) -> AsyncEngine:
         """Return the pool of connections."""
-        return create_async_engine(
+        engine = create_async_engine(
             self.url.set(drivername="postgresql+asyncpg"),
             pool_size=self.pool_size,
-            max_overflow=self.max_overflow,
+            # A connection beyond the pool would be made, with a password, for one transaction.
+            max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=True,
             # Errors go to logs and dead letters: without parameters, they hold people's data.
             hide_parameters=True,
             connect_args={
@@ -102,6 +109,8 @@ class Database:
                 },
             },
         )
+        event.listen(engine.sync_engine, "checkout", _replace_if_closed)
+        return engine
 
     async def health(self) -> None:
         """Return when the database answers; raise `Unavailable` when it does not."""
@@ -112,6 +121,14 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+def _replace_if_closed(adapted: DBAPIConnection, *_: object) -> None:
+    # A connection whose server went away knows it: asyncio has read its end. `pool_pre_ping` would
+    # ask the server, in three round trips, before every transaction.
+    connection: asyncpg.Connection[asyncpg.Record] = adapted.driver_connection
+    if connection.is_closed():
+        raise DisconnectionError
 
 
 @contextmanager
