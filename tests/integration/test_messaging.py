@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import MetaData, func, select, text
+from sqlalchemy import MetaData, event, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from common.db import Database, dsn, parse_url, role_name, role_password
@@ -14,7 +14,7 @@ from common.errors import LeaseLost, Unavailable
 from common.events import Envelope
 from common.events.chat import InsightGenerated
 from common.messaging import messaging_tables
-from common.relay import Relay
+from common.relay import BATCH, Relay
 from common.retry import Retry
 from common.unit_of_work import Cause, UnitOfWork
 from common.work import Job, Worker
@@ -107,6 +107,19 @@ async def test_racing_relays_carry_each_message_once(unit_of_work):
     while sum(await asyncio.gather(*(relay.drain() for relay in relays))):
         pass
     assert len({event.id for event in bus.published}) == len(bus.published) == 1000
+
+
+@pytest.mark.parametrize(("messages", "transactions"), [(0, 1), (3, 1), (BATCH, 2), (BATCH + 1, 2)])
+async def test_the_relay_looks_again_only_behind_a_full_batch(
+    unit_of_work, messages: int, transactions: int
+):
+    async with unit_of_work.begin() as unit:
+        for number in range(messages):
+            unit.publish(insight(str(number)))
+    begun: list[object] = []
+    event.listen(unit_of_work.database.engine.sync_engine, "begin", begun.append)
+    assert await Relay(unit_of_work, RecordingBus()).drain() == messages
+    assert len(begun) == transactions
 
 
 async def test_the_inbox_takes_a_message_once_even_when_two_deliveries_race(unit_of_work):

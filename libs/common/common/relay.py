@@ -67,22 +67,26 @@ class Relay:
 
     async def drain(self) -> int:
         """Carry everything that is in the outbox now; return how many messages that was."""
-        total = 0
-        while carried := await self._carry():
+        total, more = 0, True
+        while more:
+            carried, more = await self._carry()
             total += carried
         return total
 
-    async def _carry(self) -> int:
+    async def _carry(self) -> tuple[int, bool]:
+        # How many were carried, and whether there may be more: a batch that is not full was the
+        # last, and looking again would cost every commit another transaction.
         outbox = self._unit_of_work.tables.outbox
         async with self._unit_of_work.begin() as unit:
-            rows = await unit.connection.execute(
+            found = await unit.connection.execute(
                 select(outbox.c.sequence, outbox.c.envelope)
                 .where(outbox.c.sequence.not_in(self._unreadable))
                 .order_by(outbox.c.sequence)
                 .limit(BATCH)
                 .with_for_update(skip_locked=True)
             )
-            batch = dict(self._readable(rows.all()))
+            rows = found.all()
+            batch = dict(self._readable(rows))
             if batch:
                 crash_point("outbox.before_publish", unit.producer)
                 await self._publish(list(batch.values()))
@@ -90,7 +94,7 @@ class Relay:
                 await unit.connection.execute(
                     delete(outbox).where(outbox.c.sequence.in_(batch.keys()))
                 )
-        return len(batch)
+        return len(batch), len(rows) == BATCH
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> None:
         telemetry = self._unit_of_work.telemetry

@@ -143,6 +143,8 @@ class UnitOfWork:
             "SELECT envelope FROM jsonb_array_elements(:batch) "
             "WITH ORDINALITY AS message (envelope, place) ORDER BY place"
         ).bindparams(bindparam("batch", type_=JSONB))
+        # Made once: building a statement costs more than sending it.
+        self._into_inbox = upsert(self.tables.inbox).on_conflict_do_nothing()
         self._listeners: list[Callable[[], None]] = []
 
     def on_commit(self, listener: Callable[[], None]) -> None:
@@ -177,9 +179,7 @@ class UnitOfWork:
     async def first_time(self, unit: Unit, envelope: Envelope) -> bool:
         """Note a delivery in the inbox; False when it was taken before."""
         written = await unit.connection.execute(
-            upsert(self.tables.inbox)
-            .values(message_id=envelope.id, name=envelope.routing_key)
-            .on_conflict_do_nothing()
+            self._into_inbox, {"message_id": envelope.id, "name": envelope.routing_key}
         )
         return written.rowcount == 1
 
