@@ -26,7 +26,12 @@ def milliseconds(samples: Sequence[float], *quantiles: float) -> str:
     """Return the median and other quantiles of seconds: `p50 1.2 ms, p99 3.4 ms`."""
     named = [("p50", statistics.median(samples))]
     named += [(f"p{q * 100:g}", quantile(samples, q)) for q in quantiles]
-    return ", ".join(f"{name} {seconds * 1000:.3g} ms" for name, seconds in named)
+    return ", ".join(f"{name} {_milliseconds(seconds)} ms" for name, seconds in named)
+
+
+def _milliseconds(seconds: float) -> str:
+    value = seconds * 1000
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
 
 
 def proportional_set_size(pid: int, *, family: bool = True) -> float:

@@ -1,4 +1,4 @@
-"""Poison among good messages: the good ones finish, the poison is counted, and mended it is done."""
+"""Poison among good messages: the good ones finish, the poison is counted, then mended."""
 
 import asyncio
 import random
