@@ -18,10 +18,24 @@ class Wire:
 
     async def get(self, path: str, token: str = "") -> tuple[int, bytes]:
         """Return an answer's status and body."""
+        return await self._ask("GET", path, token)
+
+    async def post(
+        self, path: str, token: str, body: bytes = b"", content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
+        """Send a body; return the answer's status and body."""
+        described = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+        return await self._ask("POST", path, token, described, body)
+
+    async def _ask(
+        self, method: str, path: str, token: str, described: str = "", body: bytes = b""
+    ) -> tuple[int, bytes]:
         authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-        self._writer.write(
-            f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode()
-        )
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{described}\r\n"
+        self._writer.write(head.encode() + body)
+        return await self._answer()
+
+    async def _answer(self) -> tuple[int, bytes]:
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         status = int(head.split(b" ", 2)[1])
         if b"transfer-encoding: chunked" in head:
