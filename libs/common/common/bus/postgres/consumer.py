@@ -4,6 +4,7 @@ A lost connection costs nothing but time: outcomes are kept until they could be 
 leases that could not be renewed let another worker repeat the message.
 """
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -43,18 +44,27 @@ class PostgresConsumer(Consumer[Lease]):
         self._namespace = namespace
         self._lease = lease
         self._renew_at = 0.0
+        self._claim_at = 0.0
         super().__init__(consumption)
 
     async def _serve(self) -> None:
         async with self._connected() as connection:
+            self._claim_at = 0.0  # what was notified while nobody listened is not known
             while True:
                 self._wake.clear()
                 await self._settle(connection)
                 await self._renew(connection)
                 if self._may_leave():
                     return await self._hand_back(connection)
-                due = POLL if self._closing else await self._claim(connection)
-                await self._rest(min(due, self._renew_at - time.monotonic()))
+                if not self._closing and time.monotonic() >= self._claim_at:
+                    await self._claim(connection)
+                await self._rest(min(self._seconds_to_claim(), self._renew_at - time.monotonic()))
+
+    def _seconds_to_claim(self) -> float:
+        # With every slot taken, or closing, it is a finished handler that wakes the loop.
+        if self._closing or len(self._held) >= self._of.concurrency:
+            return POLL
+        return self._claim_at - time.monotonic()
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
@@ -75,23 +85,27 @@ class PostgresConsumer(Consumer[Lease]):
 
     def _on_notification(self, _from: object, _pid: int, _channel: str, payload: object) -> None:
         if payload == f"{self._namespace}:{self.queue}":
+            self._claim_at = 0.0
             self._wake.set()
 
-    async def _claim(self, connection: Connection) -> float:
-        # Takes what is due into the free slots; returns the seconds until there may be more.
+    async def _claim(self, connection: Connection) -> None:
+        # Takes what is due into the free slots, and notes when there may be more: at once behind a
+        # full hand, else when the next one falls due. A notification meanwhile brings it forward.
         free = self._of.concurrency - len(self._held)
         if free <= 0:
-            return POLL
+            return
+        self._claim_at = math.inf
         address = (self._namespace, self.queue)
         rows = await connection.fetch(schema.CLAIM, *address, free, self._lease)
         for row in sorted(rows, key=lambda row: row["id"]):
             key, body = row["routing_key"], row["body"]
             delivery = Delivery(self.queue, key, body, row["attempts"], row["unanswered"])
             self._start(Lease(row["id"], row["lease_token"]), delivery)
-        if rows:
-            return 0 if len(rows) < free else POLL
-        due = await connection.fetchval(schema.NEXT_DUE, *address)
-        return POLL if due is None else min(due, POLL)
+        due = 0.0
+        if len(rows) < free:
+            known = await connection.fetchval(schema.NEXT_DUE, *address)
+            due = POLL if known is None else min(known, POLL)
+        self._claim_at = min(self._claim_at, time.monotonic() + due)
 
     async def _settle(self, connection: Connection) -> None:
         outcomes = tuple(self._finished)
@@ -105,6 +119,8 @@ class PostgresConsumer(Consumer[Lease]):
         again = [(*lease, f.pause, f.reason) for *lease, f in failed if f.pause is not None]
         if again:
             await connection.execute(schema.TRY_AGAIN, *zip(*again, strict=True))
+            pauses = [f.pause for _, f in outcomes if f is not None and f.pause is not None]
+            self._claim_at = min(self._claim_at, time.monotonic() + min(pauses))
         dead = [(*lease, f.reason, f.stack, f.attempts) for *lease, f in failed if f.pause is None]
         if dead:
             await connection.execute(schema.GIVE_UP, *zip(*dead, strict=True))
