@@ -109,6 +109,19 @@ async def test_racing_relays_carry_each_message_once(unit_of_work):
     assert len({event.id for event in bus.published}) == len(bus.published) == 1000
 
 
+async def test_a_commit_wakes_only_whom_it_leaves_something_for(unit_of_work):
+    woken: list[str] = []
+    unit_of_work.on_events(lambda: woken.append("relay"))
+    unit_of_work.on_work(lambda: woken.append("worker"))
+    async with unit_of_work.begin() as unit:
+        unit.publish(insight())
+    async with unit_of_work.begin() as unit:
+        unit.enqueue("errand", Errand(name="x"))
+    async with unit_of_work.begin():
+        pass
+    assert woken == ["relay", "worker"]
+
+
 @pytest.mark.parametrize(("messages", "transactions"), [(0, 1), (3, 1), (BATCH, 2), (BATCH + 1, 2)])
 async def test_the_relay_looks_again_only_behind_a_full_batch(
     unit_of_work, messages: int, transactions: int

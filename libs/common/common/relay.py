@@ -44,7 +44,7 @@ class Relay:
         self._stopping = asyncio.Event()
         self._forget_at = 0.0
         self._unreadable: set[int] = set()
-        unit_of_work.on_commit(self._wake.set)
+        unit_of_work.on_events(self._wake.set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

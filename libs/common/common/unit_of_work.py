@@ -63,7 +63,7 @@ class Unit:
     _wakes: bool = False
 
     def wake(self) -> None:
-        """Wake relay and worker after the commit for rows that this transaction made due again."""
+        """Wake the worker after the commit for rows that this transaction made due again."""
         self._wakes = True
 
     def publish(
@@ -145,11 +145,16 @@ class UnitOfWork:
         ).bindparams(bindparam("batch", type_=JSONB))
         # Made once: building a statement costs more than sending it.
         self._into_inbox = upsert(self.tables.inbox).on_conflict_do_nothing()
-        self._listeners: list[Callable[[], None]] = []
+        self._when_events: list[Callable[[], None]] = []
+        self._when_work: list[Callable[[], None]] = []
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every commit that left events or work: relay and worker wake."""
-        self._listeners.append(listener)
+    def on_events(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every commit that left events: the relay wakes."""
+        self._when_events.append(listener)
+
+    def on_work(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every commit that left work: the worker wakes."""
+        self._when_work.append(listener)
 
     @asynccontextmanager
     async def begin(self, cause: Cause | None = None) -> AsyncIterator[Unit]:
@@ -172,8 +177,9 @@ class UnitOfWork:
                     await self._write(unit)
                     crash_point("unit.before_commit", self.producer)
             crash_point("unit.after_commit", self.producer)
-        if unit._events or unit._work or unit._wakes:
-            for listener in self._listeners:
+        due = bool(unit._work) or unit._wakes
+        for left, listeners in ((unit._events, self._when_events), (due, self._when_work)):
+            for listener in listeners if left else ():
                 listener()
 
     async def first_time(self, unit: Unit, envelope: Envelope) -> bool:

@@ -84,7 +84,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._in_hand: dict[Held, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
-        unit_of_work.on_commit(self._wake.set)
+        unit_of_work.on_work(self._wake.set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
