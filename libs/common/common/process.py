@@ -1,6 +1,7 @@
 """A service as a process of its own: `python -m auth.main`, `python -m auth.main migrate`."""
 
 import asyncio
+import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -36,6 +37,9 @@ log = structlog.get_logger()
 
 Build = Callable[[Platform], Service]
 
+DESCRIPTORS = 10_240
+"""Open files and sockets a process may have: as many as macOS gives at the most."""
+
 
 @asynccontextmanager
 async def platform(
@@ -45,6 +49,7 @@ async def platform(
 
     Raises `Unavailable` when a server does not answer, `NotBootstrapped` when roles are missing.
     """
+    allow_descriptors()
     role_secret = role_secret_of(shared, home)
     if shared.database_url:
         await bootstrap(
@@ -77,6 +82,18 @@ def bus_of(shared: SharedSettings, role_secret: str) -> Bus:
         raise ValueError("neither BROKER nor DATABASE_URL is set, so nothing says where the bus is")
     url = shared.broker or dsn(role_url(shared, BUS_SCHEMA, role_secret))
     return connect(url, TOPOLOGY, namespace=shared.namespace)
+
+
+def allow_descriptors() -> None:
+    """Raise this process's soft limit of open files to `DESCRIPTORS`, or to the hard limit.
+
+    An event stream is a socket, and shells and systemd begin with 256 or 1,024 of them: a program
+    that waits with epoll or kqueue may have more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run(name: str, build: Build, arguments: Sequence[str] | None = None) -> None:
