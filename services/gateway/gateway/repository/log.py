@@ -10,7 +10,9 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Row,
+    Text,
     Uuid,
+    cast,
     column,
     exists,
     func,
@@ -25,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from common.telemetry import trace_id
 from common.unit_of_work import Unit
 from gateway.domain.news import Logged, News
-from gateway.repository.signals import NEWS_CHANNEL, notify
+from gateway.repository.signals import NEWS_CHANNEL
 from gateway.tables import EVENT_LOG, LATEST, STREAMS
 
 READ_AT_ONCE = 200
@@ -69,9 +71,10 @@ class EventLog:
                 }
             )
             next_seq[user_id] += 1
-        await self._connection.execute(insert(EVENT_LOG), rows)
+        # Told by the statement that writes: of several equal notifications Postgres sends one.
+        told = func.pg_notify(NEWS_CHANNEL, cast(EVENT_LOG.c.user_id, Text))
+        await self._connection.execute(insert(EVENT_LOG).returning(told), rows)
         await self._keep_latest(rows)
-        await notify(self._connection, NEWS_CHANNEL, [str(user_id) for user_id in next_seq])
 
     async def _take_seqs(self, wanted: Mapping[UUID, int]) -> dict[UUID, int]:
         # In one order everywhere, so that two appenders cannot wait for each other.
