@@ -22,7 +22,7 @@ MESSAGES = size("MESSAGES", 4_000)
 ROUNDS = size("ROUNDS", 3)
 BATCH = 200
 """Messages published between two confirmations, by the relay and by the loops beside it."""
-CONCURRENCY = 4
+CONCURRENCY = 6
 """Messages in hand, as a service has them."""
 
 

@@ -119,7 +119,9 @@ class Service:
     subscriptions: Subscriptions = ()
     store: Callable[[Unit], Any] = lambda unit: unit
     """Makes the repository that handlers are given."""
-    concurrency: int = 4
+    concurrency: int = 6
+    """Deliveries in hand at once: their transactions wait for the disk together, and leave two of
+    the pool's eight connections to requests and the relay."""
 
     @property
     def database(self) -> Database:
