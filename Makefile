@@ -59,8 +59,8 @@ fault: .venv/.dev ## Kill processes and look at what is left
 	@$(BIN)/pytest -m fault $(ARGS)
 
 .PHONY: bench
-bench: .venv/.dev ## Measure; figures go to docs/benchmarks.md by hand
-	@$(BIN)/pytest -m benchmark -s $(ARGS)
+bench: .venv/.dev ## Measure and print the rows of docs/benchmarks.md (about half an hour on a quiet machine)
+	@$(BIN)/pytest tests/benchmarks -m benchmark -s $(ARGS)
 
 # --- environment ---------------------------------------------------------------------------------
 

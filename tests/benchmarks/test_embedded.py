@@ -1,64 +1,52 @@
 """What a person on a laptop feels: cold start, memory, and from an upload to its result."""
 
 import asyncio
-import statistics
-import time
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from deploy.cli.client import Client
-from tests.support.system import ROOT, System
+from tests.benchmarks.books import POSITIONS
+from tests.benchmarks.figures import SEED, Figures, milliseconds, proportional_set_size, size
+from tests.benchmarks.load import Load
+from tests.benchmarks.people import people
+from tests.support.system import System
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 
-SAMPLE = (ROOT / "deploy/embedded/sample_portfolio.csv").read_bytes()
-INVITE = "PRESCOTT-LINNAEAN-COWPERTHWAITE"
-RUNS = 50
+UPLOADS = size("UPLOADS", 50)
 
 
-def proportional_set_size(pid: int) -> float:
-    """Return the PSS in MiB of a process and all its descendants."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    own = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own / 1024 + sum(proportional_set_size(int(child)) for child in children)
-
-
-async def seconds_to_result(client: Client) -> float:
-    """Return how long it takes from sending the file to `risk.calculated` on the stream."""
-    started = time.perf_counter()
-    created = await client.create_portfolio("Sample", "500000.00", ("sample.csv", SAMPLE))
-    async for happening in client.happenings(str(created["portfolio_id"])):
-        if any(event.name == "risk.calculated" for event in happening.told()):
-            return time.perf_counter() - started
-    raise AssertionError("the stream ended")
-
-
-async def test_cold_start_memory_and_upload_to_result(tmp_path: Path):
+async def test_cold_start_memory_and_upload_to_result(tmp_path: Path, figures: Figures):
     system = System(tmp_path / "home")
-    first = system.start()
+    new = system.start()
     assert system.stop() == 0
-    later = system.start()
-    print(f"\nready after {first:.2f} s on a new home, {later:.2f} s on a known one")
+    known = system.start()
     try:
-        samples = []
-        for _ in range(RUNS + 1):
-            async with Client(system.address) as client:
-                email = f"{uuid4().hex}@example.com"
-                await client.register(email, "Secret-123", "Bench Mark", INVITE)
-                await client.login(email, "Secret-123")
-                samples.append(await seconds_to_result(client))
-        cold, warm = samples[0], sorted(samples[1:])
-        p95 = statistics.quantiles(warm, n=20)[-1]
-        print(
-            f"upload to risk.calculated on SSE, {len(warm)} runs: "
-            f"p50 {statistics.median(warm):.3f} s, p95 {p95:.3f} s, first {cold:.3f} s"
+        one_by_one = Load(
+            system.address,
+            await people(system.address, UPLOADS + 1),
+            seed=SEED,
+            importers=1,
+            readers=0,
+            streams_each=1,
         )
+        await one_by_one.run()
+        one_by_one.leave()
         await asyncio.sleep(1)
         memory = proportional_set_size(system.process.pid)
-        print(f"PSS of host, pool and Postgres: {memory:.0f} MiB")
-        assert memory > 0
     finally:
         assert system.stop() == 0
+    first, *warm = one_by_one.imports
+    figures.add("cold start to ready, new home (initdb and all migrations)", f"{new:.1f} s")
+    figures.add("cold start to ready, known home", f"{known:.1f} s", "≤ 5 s")
+    figures.add(
+        f"upload of {POSITIONS} positions to `risk.calculated` on SSE, {UPLOADS} users one by one",
+        milliseconds(warm, 0.95),
+        "p50 ≤ 500 ms, p95 ≤ 1,000 ms (eight engines)",
+    )
+    figures.add("the same, first upload of the process (prices and pool cold)", f"{first:.1f} s")
+    figures.add(
+        "PSS of host, calculation pool and Postgres after the uploads",
+        f"{memory:.0f} MiB",
+        "≤ 600 MiB",
+    )
