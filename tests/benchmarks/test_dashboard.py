@@ -18,12 +18,13 @@ from common.events import Envelope
 from common.events.scheduler import RunJob
 from deploy.cli.client import Client
 from tests.benchmarks.draw_dashboard import Window, draw
-from tests.benchmarks.test_embedded import INVITE, SAMPLE
+from tests.benchmarks.people import INVITE
 from tests.support.prometheus import prometheus
 from tests.support.system import ROOT, System
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
+SAMPLE = (ROOT / "deploy/embedded/sample_portfolio.csv").read_bytes()
 SECONDS = 240
 USERS = 3
 QUIET = {"Retries per second"}
