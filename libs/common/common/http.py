@@ -54,6 +54,8 @@ def create_app(
         version="0.1.0",
         description=description,
         openapi_url=openapi_url,
+        # RequestContext shows requests; FastAPI's own would show them a second time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     telemetry = unit_of_work.telemetry
     app.state.unit_of_work = unit_of_work

@@ -122,10 +122,10 @@ class Consumer(ABC, Generic[Claim]):
     async def _handle(self, claim: Claim, delivery: Delivery) -> None:
         crash_point("delivery.received", self.queue)
         failure = await attempt(delivery, self._of.handler, self._of.retry)
-        if failure is not None:
-            self._of.on_failure(delivery.routing_key, failure.pause)
         self._finished.append((claim, failure))
         self._wake.set()
+        if failure is not None:
+            self._of.on_failure(delivery.routing_key, failure.pause)
 
     def _settled(self, outcomes: tuple[tuple[Claim, Failure | None], ...]) -> None:
         # Outcomes are forgotten only after the transport knows them.

@@ -1,8 +1,8 @@
 """Recorded spans, sent to an OpenTelemetry collector over OTLP/HTTP in the background.
 
-Imported only when an endpoint is set: the SDK costs a start some 0.3 s. A collector that is away,
-slow or gone costs traces, nothing else: spans wait in a bounded queue that a thread empties, and
-the oldest are dropped when it is full.
+Imported only when an endpoint is set: that costs a start 0.1 s of CPU and 4 MiB. A collector that
+is away, slow or gone costs traces, nothing else: spans wait in a bounded queue that a thread
+empties, and the oldest are dropped when it is full.
 """
 
 import logging
