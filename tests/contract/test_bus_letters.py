@@ -3,10 +3,13 @@
 import asyncio
 import time
 
+import aio_pika
 import pytest
 
 from common.bus import HEAD_BYTES, DeadLetter
+from common.bus.rabbitmq.layout import Layout
 from common.events import Envelope, Unparseable
+from tests.contract.conftest import Transport
 from tests.support.bus_probe import Recorder, empty, letters, order, until
 
 
@@ -182,6 +185,22 @@ async def test_letters_are_there_for_everybody_while_somebody_looks_at_them(
     assert moved == 1, "whoever looks does not keep it from being redriven"
     assert count in {2, 3}
     assert len(await bus.dead_letters("orders")) == 2
+
+
+@pytest.mark.parametrize(
+    "transport", [pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)], indirect=True
+)
+async def test_a_reader_that_dies_gives_up_its_turn(transport: Transport, bus, three_letters):
+    name = f"{Layout(transport.topology, transport.namespace).dead_letters('orders')}.reader"
+    dying = await aio_pika.connect(transport.url)
+    channel = await dying.channel()
+    await channel.declare_queue(name, exclusive=True, arguments={"x-queue-type": "classic"})
+    looking = asyncio.create_task(bus.dead_letters("orders"))
+    await asyncio.sleep(0.5)
+    assert not looking.done()
+    await dying.close()
+    async with asyncio.timeout(5):
+        assert len(await looking) == 3
 
 
 async def test_two_thousand_letters_are_looked_at_and_redriven_in_bounded_time(bus):
