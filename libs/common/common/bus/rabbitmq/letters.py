@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aiormq.exceptions import ChannelLockedResource
+from aio_pika.exceptions import ChannelClosed
 
 from common.bus.rabbitmq import messages
 from common.errors import Unavailable
@@ -26,6 +26,8 @@ ARRIVAL_TIMEOUT = 5.0
 RETURN_TIMEOUT = 2.0
 """Seconds to wait until what was put back can be seen again; a foreign reader may hold it."""
 RETURN_POLL = 0.01
+LOCKED = "RESOURCE_LOCKED"
+"""How AMQP names the refusal (reply code 405); aio-pika gives it no class of its own."""
 _ALL_IN_HAND = 0
 """The delivery tag that stands for every unacknowledged message of a channel."""
 
@@ -148,6 +150,8 @@ async def waiting(channel: AbstractChannel, name: str) -> int:
 async def _declared(channel: AbstractChannel, lock: str) -> bool:
     try:
         await channel.declare_queue(lock, exclusive=True, arguments={"x-queue-type": "classic"})
-    except ChannelLockedResource:
+    except ChannelClosed as error:
+        if LOCKED not in str(error):
+            raise
         return False
     return True
