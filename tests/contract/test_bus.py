@@ -8,7 +8,7 @@ from uuid import UUID
 import aio_pika
 import pytest
 
-from common.bus import Bus
+from common.bus import Bus, consumer
 from common.bus.connect import connect
 from common.bus.rabbitmq.layout import Layout
 from common.errors import Unavailable
@@ -302,6 +302,50 @@ async def test_closing_hands_back_what_does_not_finish_within_the_grace(transpor
     await bus.subscribe("orders", handler)
     await until(lambda: bool(handler.taken))
     assert time.monotonic() - began < LEASE, "nobody waited for the lease to end"
+
+
+async def test_what_is_handed_back_again_and_again_has_not_failed(transport, bus):
+    """As by one rolling restart after another: nobody's worker died, no attempt was made."""
+    entered = asyncio.Event()
+
+    async def stuck(_envelope: Envelope) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    sent = order(1)
+    await bus.publish([sent])
+    for _ in range(4):
+        entered.clear()
+        subscription = await transport.bus(grace=0.0).subscribe("orders", stuck)
+        await entered.wait()
+        await subscription.close()
+    handler = Recorder(*(ValueError("no such shelf") for _ in range(2)))
+    await bus.subscribe("orders", handler)
+    await until(lambda: bool(handler.taken))
+    await empty(bus)
+
+    assert handler.taken == [sent]
+    assert await bus.dead_letters("orders") == []
+
+
+async def test_a_consumer_whose_handlers_hang_is_not_healthy_until_one_ends(bus, monkeypatch):
+    monkeypatch.setattr(consumer, "STANDSTILL", 0.3)
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def stuck(_envelope: Envelope) -> None:
+        entered.set()
+        await leave.wait()
+
+    subscription = await bus.subscribe("orders", stuck, concurrency=2)
+    await bus.publish([order(1)])
+    await entered.wait()
+    await asyncio.sleep(0.5)
+    assert subscription.healthy, "there is a free slot"
+    await bus.publish([order(2), order(3)])
+    await until(lambda: not subscription.healthy)
+    leave.set()
+    await until(lambda: subscription.healthy)
+    await empty(bus)
 
 
 async def test_a_server_that_cannot_be_reached_is_unavailable(transport, bus):

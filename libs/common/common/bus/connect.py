@@ -4,6 +4,7 @@ from common.bus import Bus
 from common.bus.postgres import PostgresBus
 from common.events.topology import Topology
 from common.retry import Retry
+from common.stopping import FINISH_SECONDS
 
 
 def connect(
@@ -13,7 +14,7 @@ def connect(
     namespace: str = "",
     retry: Retry | None = None,
     lease: float = 15.0,
-    grace: float = 10.0,
+    grace: float = FINISH_SECONDS,
 ) -> Bus:
     """Return the bus at `url`: `amqp(s)://` is RabbitMQ, any Postgres scheme the database.
 

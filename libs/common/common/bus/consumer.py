@@ -19,11 +19,15 @@ from common.bus import FailureListener, Handler, nobody
 from common.bus.delivery import Delivery, Failure, attempt
 from common.crash_points import crash_point
 from common.retry import Retry
+from common.stopping import TIDY_SECONDS
 
 RECONNECT = 0.5
 """Seconds between attempts to get the transport back."""
 SILENCE = 6.0
 """Seconds without a completed turn after which a consumer counts as stopped."""
+STANDSTILL = 30.0
+"""Seconds for which every slot may be taken without one message being finished: a handler is a
+short transaction, so by then they hang, and what waits in the queue is not being served."""
 
 log = structlog.get_logger()
 
@@ -53,6 +57,7 @@ class Consumer(ABC, Generic[Claim]):
         self._finished: list[tuple[Claim, Failure | None]] = []
         self._wake = asyncio.Event()
         self._last_turn: float | None = None
+        self._moved_at = time.monotonic()
         self._deadline: float | None = None
         self._task = asyncio.create_task(self._run(), name=f"bus consumer of {consumption.queue}")
 
@@ -68,19 +73,24 @@ class Consumer(ABC, Generic[Claim]):
 
     @property
     def healthy(self) -> bool:
-        """Whether messages were being taken a moment ago."""
-        return (
-            not self._task.done()
-            and self._last_turn is not None
-            and time.monotonic() - self._last_turn < SILENCE
-        )
+        """Whether messages were being taken a moment ago, and are being finished."""
+        now = time.monotonic()
+        progressing = len(self._held) < self._of.concurrency or now - self._moved_at < STANDSTILL
+        turning = self._last_turn is not None and now - self._last_turn < SILENCE
+        return turning and progressing and not self._task.done()
 
     async def close(self) -> None:
         """Stop taking messages, let those in hand finish for the grace, hand back the rest."""
         if self._deadline is None:
             self._deadline = time.monotonic() + self._of.grace
         self._wake.set()
-        await self._task
+        left = max(0.0, self._deadline - time.monotonic())
+        ended, _ = await asyncio.wait({self._task}, timeout=left + 2 * TIDY_SECONDS)
+        if not ended:
+            # The transport does not answer; it will find out by itself that we are gone.
+            log.warning("bus_consumer_cut", queue=self.queue, in_hand=self.in_hand)
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     @abstractmethod
     async def _serve(self) -> None:
@@ -117,6 +127,7 @@ class Consumer(ABC, Generic[Claim]):
                 await self._wake.wait()
 
     def _start(self, claim: Claim, delivery: Delivery) -> None:
+        self._moved_at = time.monotonic()
         self._held[claim] = asyncio.create_task(self._handle(claim, delivery))
 
     async def _handle(self, claim: Claim, delivery: Delivery) -> None:
@@ -130,6 +141,8 @@ class Consumer(ABC, Generic[Claim]):
     def _settled(self, outcomes: tuple[tuple[Claim, Failure | None], ...]) -> None:
         # Outcomes are forgotten only after the transport knows them.
         del self._finished[: len(outcomes)]
+        if outcomes:
+            self._moved_at = time.monotonic()
         for claim, _ in outcomes:
             del self._held[claim]
 
@@ -138,4 +151,4 @@ class Consumer(ABC, Generic[Claim]):
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=self._of.grace)
+            await asyncio.wait(tasks, timeout=TIDY_SECONDS)

@@ -27,6 +27,7 @@ from common.errors import Unavailable
 from common.events.envelope import Envelope
 from common.events.topology import Topology, topic_expression
 from common.retry import Retry
+from common.stopping import FINISH_SECONDS
 
 CONNECTIONS = 4
 """For publishing and administration; every subscription has one of its own besides."""
@@ -50,7 +51,7 @@ class PostgresBus:
         namespace: str = "",
         retry: Retry | None = None,
         lease: float = 15.0,
-        grace: float = 10.0,
+        grace: float = FINISH_SECONDS,
     ) -> None:
         """Name a database and the system in it; nothing is opened before the first use.
 

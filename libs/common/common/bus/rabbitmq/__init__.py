@@ -23,6 +23,7 @@ from common.errors import Unavailable
 from common.events.envelope import Envelope
 from common.events.topology import Topology
 from common.retry import Retry
+from common.stopping import FINISH_SECONDS
 
 MOVED_AT_ONCE = 100
 BYTES_AT_ONCE = 8 * 1024 * 1024
@@ -39,7 +40,7 @@ class RabbitBus:
         *,
         namespace: str = "",
         retry: Retry | None = None,
-        grace: float = 10.0,
+        grace: float = FINISH_SECONDS,
     ) -> None:
         """Name a broker and the system on it; nothing is opened before the first use.
 

@@ -19,6 +19,7 @@ from common.bus.rabbitmq.layout import Layout
 from common.bus.rabbitmq.link import ANSWER_TIMEOUT, connected, unavailable
 from common.crash_points import crash_point
 from common.errors import Unavailable
+from common.stopping import TIDY_SECONDS
 
 PROBE = 3.0
 """Seconds between proofs that the broker still counts us among the queue's consumers."""
@@ -79,7 +80,8 @@ class RabbitConsumer(Consumer[Taken]):
                 tag = None
             if self._may_leave():
                 await self._stop_handlers()
-                return await self._settle(channel)
+                await self._settle(channel)
+                return await self._hand_back(channel)
             if tag is not None:
                 await self._probe(channel)
             await self._rest(PROBE)
@@ -146,6 +148,21 @@ class RabbitConsumer(Consumer[Taken]):
             to = self._layout.rung(self.queue, failure.pause)
         # Mandatory: were the target gone, the message would be lost with the acknowledgement.
         await channel.default_exchange.publish(copy, to, mandatory=True)
+
+    async def _hand_back(self, channel: AbstractChannel) -> None:
+        # As new messages: one that merely returned to the queue would count as a worker's death.
+        back = dict(self._held)
+        async with asyncio.timeout(TIDY_SECONDS):
+            await asyncio.gather(
+                *(
+                    channel.default_exchange.publish(
+                        messages.handed_back(taken.message), self._name, mandatory=True
+                    )
+                    for taken in back
+                )
+            )
+            self._held.clear()
+            await self._acknowledge(channel, {taken.tag for taken in back})
 
     async def _probe(self, channel: AbstractChannel) -> None:
         if time.monotonic() < self._probe_at:

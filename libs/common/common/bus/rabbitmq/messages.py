@@ -50,6 +50,12 @@ def repeat_of(message: AbstractIncomingMessage, failure: Failure) -> Message:
     return _copy(message, {"attempts": failure.attempts, "reason": failure.reason})
 
 
+def handed_back(message: AbstractIncomingMessage) -> Message:
+    """Return the copy that goes back to the queue although nobody has tried it to the end."""
+    attempts = _number(message, "attempts") + _number(message, "x-delivery-count")
+    return _copy(message, {"attempts": attempts})
+
+
 def buried(message: AbstractIncomingMessage, failure: Failure) -> Message:
     """Return the copy that goes to the dead letters."""
     return _copy(
