@@ -71,6 +71,17 @@ async def test_a_process_has_no_more_than_it_needs(pool):
     assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
+async def test_an_end_does_not_wait_for_a_calculation_that_nobody_waits_for():
+    lent = Pool(1)
+    async with lent.running():
+        sleeping = asyncio.create_task(lent.run(time.sleep, 60))
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    with pytest.raises(Unavailable):
+        await sleeping
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_processes_end_with_a_parent_that_is_killed():
     script = (

@@ -64,14 +64,14 @@ class Pool:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Warm up meanwhile; at the end let the calculations in hand finish, not those queued."""
+        """Warm up meanwhile; at the end what still calculates is for nobody, and is cut off."""
         warming = asyncio.create_task(self._warm(), name="pool-warming")
         try:
             yield
         finally:
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)
-            await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+            await self._end()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a top-level function in a process; `Unavailable` if that died meanwhile."""
@@ -92,6 +92,12 @@ class Pool:
         # Processes start here when they are needed, on the thread that submits.
         with _bare_children():
             return self._executor.submit(function, *args, **kwargs)
+
+    async def _end(self) -> None:
+        # Whoever waited for a calculation has handed its work back by now.
+        for process in tuple((self._executor._processes or {}).values()):
+            process.kill()
+        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
