@@ -1,6 +1,7 @@
 """Unit of work, relay and worker: what commits is announced and done, once in effect."""
 
 import asyncio
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from common.events.chat import InsightGenerated
 from common.messaging import messaging_tables
 from common.relay import BATCH, Relay
 from common.retry import Retry
+from common.stopping import TIDY_SECONDS, Stopping
 from common.unit_of_work import Cause, UnitOfWork
 from common.work import Job, Worker
 from tests.support.databases import ROLE_SECRET
@@ -250,6 +252,50 @@ async def test_work_in_hand_at_shutdown_is_handed_back_uncounted(unit_of_work):
     async with unit_of_work.begin() as unit:
         row = (await unit.connection.execute(select(unit_of_work.tables.work))).one()
     assert (row.attempts, row.lease_until) == (0, None)
+
+
+async def test_work_in_hand_when_the_process_stops_is_finished_and_no_other_begun(unit_of_work):
+    started, done, stopping = asyncio.Event(), [], Stopping()
+
+    async def run(work, finish):
+        started.set()
+        await eventually(stopping.is_set)
+        await asyncio.sleep(0.2)
+        async with finish():
+            done.append(work.payload["name"])
+
+    async with Worker(unit_of_work, job(run, []), concurrency=1, stopping=stopping).running():
+        await enqueue(unit_of_work, "first")
+        await enqueue(unit_of_work, "second")
+        await started.wait()
+        stopping.set()
+    assert done == ["first"]
+    async with unit_of_work.begin() as unit:
+        row = (await unit.connection.execute(select(unit_of_work.tables.work))).one()
+    assert (row.payload, row.attempts, row.lease_until) == ({"name": "second"}, 0, None)
+
+
+async def test_work_that_does_not_finish_in_time_goes_to_another_worker_at_once(unit_of_work):
+    started, stopping = [], Stopping(finish=0.3)
+
+    async def run(work, finish):
+        started.append(work.id)
+        if len(started) == 1:
+            await asyncio.sleep(60)
+        async with finish():
+            pass
+
+    first = Worker(unit_of_work, job(run, []), stopping=stopping)
+    async with first.running():
+        await enqueue(unit_of_work)
+        await eventually(lambda: started)
+        stopping.set()
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.3 + TIDY_SECONDS
+    async with Worker(unit_of_work, job(run, [])).running():
+        await eventually(lambda: len(started) == 2, seconds=5)  # a lease is 15 s
+        await eventually(lambda: not first._in_hand)
+    assert await count(unit_of_work, unit_of_work.tables.work) == 0
 
 
 async def test_work_that_kills_its_workers_is_given_up(unit_of_work):

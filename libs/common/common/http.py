@@ -34,6 +34,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SHOWN_CHARACTERS = 200
 _UNSEEN = frozenset({"/health", "/health/ready", "/metrics"})
 """Asked every few seconds by machines: neither logged nor measured nor traced."""
+TRY_AGAIN_SOON = {"Retry-After": "2"}
+CHECK_SECONDS = 3.0
+"""After which a dependency that says nothing counts as away."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -150,6 +153,13 @@ class RequestContext:
 
             try:
                 await self.app(scope, receive, send_with_ids)
+            except asyncio.CancelledError:
+                # The process ends and this took longer than the grace; another may answer.
+                log.warning("request_cut", method=scope["method"], path=scope["path"])
+                if status == 500:
+                    response = error_response(CommonCode.ERR_UNAVAILABLE, headers=TRY_AGAIN_SOON)
+                    await response(scope, receive, send_with_ids)
+                raise
             except Exception:
                 log.exception("request_failed", method=scope["method"], path=scope["path"])
                 if status != 500:  # the answer has begun; it can only be cut
@@ -184,14 +194,9 @@ class RequestContext:
 
 async def readiness(app: FastAPI) -> dict[str, str]:
     """Return "ok" or what is wrong, by each thing that must answer before a service is ready."""
-    checks: dict[str, str] = {}
-    for dependency, check in list(app.state.readiness.items()):
-        try:
-            await check()
-            checks[dependency] = "ok"
-        except Unavailable as error:
-            checks[dependency] = str(error)
-    return checks
+    checks: dict[str, Check] = dict(app.state.readiness)
+    states = await asyncio.gather(*(_state(check) for check in checks.values()))
+    return dict(zip(checks, states, strict=True))
 
 
 def _add_health(app: FastAPI, name: str, metrics: Metrics) -> None:
@@ -212,6 +217,17 @@ def _add_health(app: FastAPI, name: str, metrics: Metrics) -> None:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
+async def _state(check: Check) -> str:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except Unavailable as error:
+        return str(error)
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:g} s"
+    return "ok"
+
+
 async def _refuse(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
@@ -220,7 +236,7 @@ async def _refuse(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
     log.warning("unavailable", reason=str(error))
-    return error_response(CommonCode.ERR_UNAVAILABLE, headers={"Retry-After": "2"})
+    return error_response(CommonCode.ERR_UNAVAILABLE, headers=TRY_AGAIN_SOON)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

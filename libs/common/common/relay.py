@@ -21,6 +21,7 @@ from common.errors import Unavailable
 from common.events import Envelope
 from common.loops import forever, wait
 from common.metrics import Metric
+from common.stopping import TIDY_SECONDS
 from common.telemetry import publishing
 from common.unit_of_work import UnitOfWork
 
@@ -29,7 +30,6 @@ log = structlog.get_logger()
 BATCH = 200
 POLL_SECONDS = 1.0
 """How long rows left by a crashed process wait at most; own commits wake the relay at once."""
-STOP_SECONDS = 10.0
 FORGET_SECONDS = 3600.0
 """How often inbox rows that are old enough are deleted."""
 
@@ -58,7 +58,7 @@ class Relay:
             self._stopping.set()
             self._wake.set()
             try:
-                async with asyncio.timeout(STOP_SECONDS):
+                async with asyncio.timeout(TIDY_SECONDS):
                     await task
                     await self.drain()
             except (Unavailable, TimeoutError) as error:

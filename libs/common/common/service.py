@@ -5,17 +5,15 @@ together (`deploy/embedded`) are the same call of `host`.
 """
 
 import asyncio
-import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.engine import URL
@@ -36,7 +34,9 @@ from common.errors import Unavailable
 from common.events import Envelope, Message, Unparseable
 from common.identity import CLOCKS_APART_SECONDS
 from common.observation import observing
+from common.server import Close, serve
 from common.settings import SharedSettings, schema_of
+from common.stopping import Stopping
 from common.telemetry import Recorder, Telemetry, counting_failures, handling
 from common.unit_of_work import Cause, Unit, UnitOfWork
 
@@ -46,7 +46,6 @@ MessageHandler = Callable[[Any, Any, Unit], Awaitable[None]]
 """`(event, store, unit)`: one short transaction, no other I/O."""
 
 Subscriptions = tuple[tuple[type[Message], MessageHandler], ...]
-GRACE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Platform:
     database_overrides: Mapping[str, str] = field(default_factory=dict)
     """`<NAME>_DATABASE_URL` by service name; used as they are."""
     clock: Clock = system_clock
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: Stopping = field(default_factory=Stopping)
     """Set when the process should end: streams end, hosts stop."""
     recorder: Callable[[str], Recorder] | None = None
     """Records a service's spans; None when nothing exports them."""
@@ -172,14 +171,35 @@ async def host(
             if service.subscriptions:
                 service.app.state.readiness["consumer"] = _not_yet
             await stack.enter_async_context(service.resources())
+        doors = await stack.enter_async_context(_doors())
         for service in services:
-            await stack.enter_async_context(_serving(service, sockets[service.name]))
+            doors.append(
+                await serve(
+                    service.app, sockets[service.name], platform.stopping, name=service.name
+                )
+            )
         for service in services:
             if service.subscriptions:
-                await stack.enter_async_context(_consuming(service, platform.bus))
+                doors.append(await _consume(service, platform.bus))
         await stack.enter_async_context(observing(services, platform.bus))
         on_ready()
         await platform.stopping.wait()
+
+
+@asynccontextmanager
+async def _doors() -> AsyncIterator[list[Close]]:
+    """Lend a list of what closes the ways in; at the end of the block all close, at once.
+
+    One after the other, those that come last would take new work while the first ones finish.
+    """
+    doors: list[Close] = []
+    try:
+        yield doors
+    finally:
+        outcomes = await asyncio.gather(*(close() for close in doors), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
 
 async def _check_clock(database: Database, clock: Clock) -> None:
@@ -199,8 +219,7 @@ async def _not_yet() -> None:
     raise Unavailable("the consumer has not started yet")
 
 
-@asynccontextmanager
-async def _consuming(service: Service, bus: Bus) -> AsyncIterator[None]:
+async def _consume(service: Service, bus: Bus) -> Close:
     subscription = await bus.subscribe(
         service.name,
         service.handle,
@@ -213,46 +232,7 @@ async def _consuming(service: Service, bus: Bus) -> AsyncIterator[None]:
             raise Unavailable("the consumer is not taking messages")
 
     service.app.state.readiness["consumer"] = progresses
-    try:
-        yield
-    finally:
-        await subscription.close()
-
-
-class _Server(uvicorn.Server):
-    """A server among others in one loop: signals are the host's affair."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def _serving(service: Service, listener: socket.socket) -> AsyncIterator[None]:
-    server = _Server(
-        uvicorn.Config(
-            service.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            # Whose address counts is the gateway's decision, not any header's.
-            proxy_headers=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
-    task = asyncio.create_task(server.serve(sockets=[listener]), name=f"http-{service.name}")
-    while not server.started:
-        if task.done():
-            task.result()
-            raise RuntimeError(f"the HTTP server of {service.name} ended at once")
-        await asyncio.sleep(0.005)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
+    return subscription.close
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

@@ -22,6 +22,7 @@ from common.errors import LeaseLost, Unavailable
 from common.failures import reason_and_stack
 from common.loops import PAUSE_SECONDS, forever, wait
 from common.retry import Retry
+from common.stopping import TIDY_SECONDS, Stopping
 from common.telemetry import working
 from common.telemetry.work import Outcome
 from common.unit_of_work import Cause, Unit, UnitOfWork
@@ -75,7 +76,12 @@ class Worker:
         concurrency: int = 4,
         retry: Retry | None = None,
         lease: timedelta = LEASE,
+        stopping: Stopping | None = None,
     ) -> None:
+        """Name the work; `stopping` is the process's, without it an end leaves no time to finish.
+
+        `lease`: how long a row stays with a worker that says nothing.
+        """
         self._unit_of_work = unit_of_work
         self._jobs = jobs
         self._concurrency = concurrency
@@ -83,31 +89,39 @@ class Worker:
         self._lease = lease
         self._wake = asyncio.Event()
         self._in_hand: dict[Held, asyncio.Task[None]] = {}
-        self._stopping = asyncio.Event()
+        self._stopping = stopping or Stopping(finish=0.0)
         unit_of_work.on_work(self._wake.set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work until the block ends; what is in hand then goes back for another worker."""
+        """Work until the process stops or the block ends; what is in hand then may finish.
+
+        What does not in the time there is goes back for another worker.
+        """
         name = self._unit_of_work.producer
-        # A claim is never cut: its rows would be leased to nobody.
-        claiming = asyncio.create_task(
-            forever(f"work-{name}", self._turn, until=self._stopping), name=f"work-{name}"
-        )
         renewing = asyncio.create_task(
             forever(f"leases-{name}", self._renew), name=f"leases-{name}"
         )
+        working = asyncio.create_task(self._work(), name=f"work-{name}")
         try:
             yield
         finally:
             self._stopping.set()
             self._wake.set()
-            await asyncio.gather(claiming, return_exceptions=True)
-            unfinished = dict(self._in_hand)
+            await asyncio.gather(working, return_exceptions=True)
             renewing.cancel()
-            for task in unfinished.values():
-                task.cancel()
-            await asyncio.gather(renewing, *unfinished.values(), return_exceptions=True)
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    async def _work(self) -> None:
+        # A claim is never cut: its rows would be leased to nobody.
+        await forever(f"work-{self._unit_of_work.producer}", self._turn, until=self._stopping)
+        if self._in_hand:
+            await asyncio.wait(self._in_hand.values(), timeout=self._stopping.seconds_left())
+        unfinished = dict(self._in_hand)
+        for task in unfinished.values():
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished.values(), timeout=TIDY_SECONDS)
             await self._hand_back(unfinished)
 
     async def _turn(self) -> None:
@@ -270,7 +284,7 @@ class Worker:
         if held is None:
             return
         try:
-            async with self._unit_of_work.begin() as unit:
+            async with asyncio.timeout(TIDY_SECONDS), self._unit_of_work.begin() as unit:
                 await unit.connection.execute(
                     update(table)
                     .where(held)
@@ -278,8 +292,8 @@ class Worker:
                         lease_until=None, lease_token=None, attempts=table.c.attempts - 1, deaths=0
                     )
                 )
-        except Unavailable as error:
-            log.warning("work_left_to_its_lease", reason=str(error))
+        except (Unavailable, TimeoutError) as error:
+            log.warning("work_left_to_its_lease", reason=repr(error))
 
     async def _renew(self) -> None:
         await asyncio.sleep(self._lease.total_seconds() / 3)

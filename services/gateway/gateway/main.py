@@ -95,7 +95,9 @@ def build(settings: Settings, platform: Platform) -> Service:
             await stack.enter_async_context(signals.running())
             await stack.enter_async_context(reader.running())
             await stack.enter_async_context(retention.running())
-            await stack.enter_async_context(Worker(unit_of_work, jobs(tenancy)).running())
+            await stack.enter_async_context(
+                Worker(unit_of_work, jobs(tenancy), stopping=platform.stopping).running()
+            )
             await stack.enter_async_context(_ending_streams(streams, platform.stopping))
             yield
 

@@ -47,7 +47,7 @@ def build(settings: Settings, platform: Platform, provider: Provider | None = No
         try:
             async with (
                 Relay(unit_of_work, platform.bus).running(),
-                Worker(unit_of_work, preparations.jobs()).running(),
+                Worker(unit_of_work, preparations.jobs(), stopping=platform.stopping).running(),
             ):
                 yield
         finally:

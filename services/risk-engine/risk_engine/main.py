@@ -53,7 +53,12 @@ def build(settings: Settings, platform: Platform) -> Service:
                 Relay(unit_of_work, platform.bus).running(),
                 pool.running(),
                 # One chunk more than the pool computes is being fetched or stored.
-                Worker(unit_of_work, jobs(calculator), concurrency=settings.workers + 1).running(),
+                Worker(
+                    unit_of_work,
+                    jobs(calculator),
+                    concurrency=settings.workers + 1,
+                    stopping=platform.stopping,
+                ).running(),
             ):
                 yield
         finally:
