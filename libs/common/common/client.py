@@ -12,6 +12,8 @@ from common.telemetry import current_traceparent, step
 
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"  # noqa: S105 - the name of a header
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+BROKE_OFF = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+"""The connection ended before the answer did."""
 
 
 class ServiceClient:
@@ -37,7 +39,10 @@ class ServiceClient:
         )
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Return the answer whatever its status below 500; `Unavailable` for anything else."""
+        """Return the answer whatever its status below 500; `Unavailable` for anything else.
+
+        A GET whose connection breaks is sent a second time.
+        """
         peer = self._peer or self._http.base_url.host
         with step(
             f"{method} {peer}",
@@ -56,7 +61,13 @@ class ServiceClient:
         if request_id:
             headers["X-Request-ID"] = str(request_id)
         try:
-            answer = await self._http.request(method, path, headers=headers, **options)
+            try:
+                answer = await self._http.request(method, path, headers=headers, **options)
+            except BROKE_OFF:
+                if method != "GET":
+                    raise
+                # A service that is being replaced ends its connections; another process is there.
+                answer = await self._http.request(method, path, headers=headers, **options)
         except httpx.TransportError as error:
             raise Unavailable(f"{self._http.base_url} does not answer: {error!r}") from error
         if answer.status_code >= 500:

@@ -1,6 +1,7 @@
 """One service, spoken to over real sockets."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import pytest
@@ -208,3 +209,71 @@ async def test_many_requests_at_once_each_get_their_own_answer():
             )
             assert [body for _, body in answers] == [str(number).encode() for number in range(100)]
         assert len(connections) <= 200
+
+
+async def breaks_off_once(reader, writer, heads):
+    """Answer one request, take the next one without a word, and answer whoever comes then."""
+    while True:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(heads) == 2:
+            return
+        writer.write(OK)
+
+
+async def test_a_question_whose_kept_connection_breaks_is_asked_again():
+    heads: list[bytes] = []
+
+    async def serve(reader, writer):
+        await breaks_off_once(reader, writer, heads)
+
+    async with service(serve) as (upstream, connections):
+        assert await read(upstream, get()) == (200, b"{}")
+        assert await read(upstream, get()) == (200, b"{}")
+        assert (len(connections), len(heads)) == (2, 3)
+
+
+async def test_a_change_whose_connection_breaks_is_not_made_twice():
+    heads: list[bytes] = []
+
+    async def serve(reader, writer):
+        await breaks_off_once(reader, writer, heads)
+
+    async with service(serve) as (upstream, _):
+        assert await read(upstream, get(b"POST")) == (200, b"{}")
+        with pytest.raises(Unavailable):
+            await read(upstream, get(b"POST"))
+        assert len(heads) == 2
+
+
+async def test_a_question_is_asked_no_more_than_twice():
+    heads = []
+
+    async def serve(reader, _writer):
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+
+    async with service(serve) as (upstream, _):
+        with pytest.raises(Unavailable):
+            await read(upstream, get())
+        assert len(heads) == 2
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_takes_no_change():
+    """The end has arrived, and the event loop has not yet looked."""
+    closing = asyncio.Event()
+    heads = []
+
+    async def serve(reader, writer):
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+        await writer.drain()
+        if len(heads) == 1:
+            writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            closing.set()
+
+    async with service(serve) as (upstream, connections):
+        async with upstream.exchange(get(b"POST")) as answer:
+            assert [part async for part in answer.chunks()] == [b"{}"]
+            await closing.wait()
+        assert upstream._idle == [] or not upstream._idle[0].usable
+        assert await read(upstream, get(b"POST")) == (200, b"{}")
+        assert len(connections) == 2

@@ -6,6 +6,7 @@ cookies.
 """
 
 import asyncio
+import select
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +14,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import h11
+import structlog
 
 from common.errors import Unavailable
+
+log = structlog.get_logger()
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -23,6 +27,7 @@ IDLE_SECONDS = 20.0
 """Less than a service keeps an idle connection (30 s), so that it never closes one in use."""
 IDLE_CONNECTIONS = 32
 CHUNK_BYTES = 64 * 1024
+_SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 class Silent(Exception):
@@ -31,6 +36,10 @@ class Silent(Exception):
 
 class Broken(Exception):
     """The service's answer ended before it was complete; what was passed on must be cut."""
+
+
+class _BrokeOff(Unavailable):
+    """The connection ended before there was an answer; the service may have had the request."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,11 @@ class Outgoing:
     body: AsyncIterator[bytes] | None
     timeout: float
     """Seconds the service may be silent."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again although the service may have had it already."""
+        return self.body is None and self.method in _SAFE_METHODS
 
 
 class Answer:
@@ -74,6 +88,7 @@ class _Connection:
         self._writer = writer
         self._protocol = h11.Connection(h11.CLIENT)
         self._idle_since = 0.0
+        self._poll = select.poll()
 
     async def send(self, outgoing: Outgoing) -> None:
         head = h11.Request(method=outgoing.method, target=outgoing.target, headers=outgoing.headers)
@@ -97,13 +112,16 @@ class _Connection:
 
     async def next_event(self) -> object:
         while (event := self._protocol.next_event()) is h11.NEED_DATA:
-            self._protocol.receive_data(await self._reader.read(CHUNK_BYTES))
+            data = await self._reader.read(CHUNK_BYTES)
+            if not data and self._protocol.their_state is h11.SEND_RESPONSE:
+                raise ConnectionResetError("the connection was closed before an answer")
+            self._protocol.receive_data(data)
         return event
 
     async def head(self) -> h11.Response:
         while not isinstance(event := await self.next_event(), h11.Response):
             if not isinstance(event, h11.InformationalResponse):
-                raise ConnectionResetError("the connection was closed before an answer")
+                raise h11.RemoteProtocolError(f"{event} instead of an answer")
         return event
 
     def rest(self) -> bool:
@@ -117,8 +135,11 @@ class _Connection:
 
     @property
     def usable(self) -> bool:
-        fresh = time.monotonic() - self._idle_since < IDLE_SECONDS
-        return fresh and not self._reader.at_eof() and not self._writer.is_closing()
+        if time.monotonic() - self._idle_since >= IDLE_SECONDS or self._writer.is_closing():
+            return False
+        # The end of it may have come without the event loop having got round to it yet.
+        self._poll.register(self._writer.get_extra_info("socket"), select.POLLIN)
+        return not self._reader.at_eof() and not self._poll.poll(0)
 
     def close(self) -> None:
         self._writer.close()
@@ -138,18 +159,34 @@ class Upstream:
     async def exchange(self, outgoing: Outgoing) -> AsyncIterator[Answer]:
         """Send a request and lend its answer; leaving early, or being cancelled, breaks it off.
 
+        A request that asks and changes nothing is sent a second time when its connection breaks: a
+        service that is being replaced ends those it has, and another process takes new ones.
         Raises `Unavailable` when the service cannot be reached, `Silent` when it does not answer.
         """
-        connection = await self._connection()
+        try:
+            connection, answer = await self._answered(outgoing)
+        except _BrokeOff as broken:
+            if not outgoing.repeatable:
+                raise
+            log.info("request_repeated", target=outgoing.target.decode(), reason=str(broken))
+            connection, answer = await self._answered(outgoing)
         reusable = False
         try:
-            yield await self._answer(connection, outgoing)
+            yield answer
             reusable = len(self._idle) < IDLE_CONNECTIONS and connection.rest()
         finally:
             if reusable:
                 self._idle.append(connection)
             else:
                 connection.close()
+
+    async def _answered(self, outgoing: Outgoing) -> tuple[_Connection, Answer]:
+        connection = await self._connection()
+        try:
+            return connection, await self._answer(connection, outgoing)
+        except BaseException:
+            connection.close()
+            raise
 
     async def _answer(self, connection: _Connection, outgoing: Outgoing) -> Answer:
         try:
@@ -158,8 +195,10 @@ class Upstream:
                 head = await connection.head()
         except TimeoutError as error:
             raise Silent(f"no answer within {outgoing.timeout:g} s") from error
-        except (OSError, h11.RemoteProtocolError) as error:
-            raise Unavailable(f"{self._host}:{self._port} broke off: {error!r}") from error
+        except OSError as error:
+            raise _BrokeOff(f"{self._host}:{self._port} broke off: {error!r}") from error
+        except h11.RemoteProtocolError as error:
+            raise Unavailable(f"{self._host}:{self._port} speaks no HTTP: {error!r}") from error
         return Answer(connection, head, outgoing.timeout)
 
     async def _connection(self) -> _Connection:
