@@ -28,6 +28,10 @@ demo: .venv/.runtime ## Start everything, import a portfolio, print its risk (AR
 up: .venv/.runtime ## Start everything and stay up; BROKER=amqp://… DATABASE_URL=postgresql://… to use yours
 	@$(if $(BROKER),BROKER='$(BROKER)') $(if $(DATABASE_URL),DATABASE_URL='$(DATABASE_URL)') $(BIN)/python -m deploy.embedded up $(ARGS)
 
+.PHONY: up-processes
+up-processes: .venv/.runtime ## The same as seven processes: DATABASE_URL=… BROKER=… (ARGS="--replicas risk-engine=2")
+	@$(if $(BROKER),BROKER='$(BROKER)') $(if $(DATABASE_URL),DATABASE_URL='$(DATABASE_URL)') $(BIN)/python -m deploy.processes up $(ARGS)
+
 # --- checking ------------------------------------------------------------------------------------
 
 .PHONY: test

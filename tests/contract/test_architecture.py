@@ -35,6 +35,7 @@ BREAKS = {
     "settings": ("auth/api.py", "import auth.settings", "auth.api -> auth.settings"),
     "simulator": ("marketdata/jobs.py", "import simulator", "marketdata.jobs -> simulator"),
     "cli": ("deploy/cli/demo.py", "import gateway.main", "deploy.cli.demo -> gateway.main"),
+    "processes": ("deploy/processes/plan.py", "import auth.main", "deploy.processes.plan -> auth"),
     "hidden": (
         "onboarding/api.py",
         "def broken():\n    from marketdata import domain",

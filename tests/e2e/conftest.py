@@ -7,12 +7,15 @@ import pytest_asyncio
 
 from tests.support.brokers import forget_namespace
 from tests.support.databases import fresh_database
-from tests.support.system import System
+from tests.support.system import SevenProcesses, System
 
 RUNTIMES = ["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
+"""In one process."""
+PROCESSES = pytest.param("processes", marks=pytest.mark.rabbitmq)
+"""In seven."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=RUNTIMES)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[*RUNTIMES, PROCESSES])
 async def system(request, tmp_path_factory) -> AsyncIterator[System]:
     """A running system of this module's own, stopped as Ctrl-C would."""
     home = tmp_path_factory.mktemp("home")
@@ -23,8 +26,9 @@ async def system(request, tmp_path_factory) -> AsyncIterator[System]:
         assert embedded.stop() == 0, embedded.process.tail()
         return
     broker = request.getfixturevalue("rabbit_url")
+    kind = SevenProcesses if request.param == "processes" else System
     async with fresh_database(request.getfixturevalue("postgres_admin_url")) as fresh:
-        deployed = System(home, fresh.url, broker, fresh.namespace)
+        deployed = kind(home, fresh.url, broker, fresh.namespace)
         deployed.start()
         yield deployed
         assert deployed.stop() == 0, deployed.process.tail()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 
@@ -19,6 +20,7 @@ from common.bus import Bus
 from common.bus.connect import connect
 from common.db import dsn, parse_url, role_name, role_password
 from common.events.topology import TOPOLOGY
+from common.settings import SERVICES, schema_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
@@ -111,11 +113,11 @@ class System:
     extra: Mapping[str, str] = field(default_factory=dict)
     role_secret: str = "only-for-tests"
 
+    module: ClassVar[str] = "deploy.embedded"
+
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        self.process = Process(
-            "deploy.embedded", self.environment(), self.home / "output.log", ("up",)
-        )
+        self.process = Process(self.module, self.environment(), self.home / "output.log", ("up",))
 
     @property
     def address(self) -> str:
@@ -164,6 +166,77 @@ class System:
             username=role, password=role_password(self.role_secret, role)
         )
         return connect(dsn(url), TOPOLOGY, namespace=self.namespace)
+
+
+@dataclass
+class SevenProcesses(System):
+    """A process per service (`python -m deploy.processes up`) on given servers."""
+
+    ports: dict[str, int] = field(
+        default_factory=lambda: {name: free_port() for name in SERVICES if name != "gateway"}
+    )
+    replicas: tuple[str, ...] = ()
+    module: ClassVar[str] = "deploy.processes"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.replicas:
+            self.process.arguments += ("--replicas", *self.replicas)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        ports = {"gateway": self.port, **self.ports}
+        return {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+
+    def environment(self) -> dict[str, str]:
+        ports = {f"{schema_of(name).upper()}_PORT": str(port) for name, port in self.ports.items()}
+        return {**super().environment(), **ports}
+
+    def start(self) -> float:
+        started = time.monotonic()
+        self.process.start()
+        for address in self.addresses.values():
+            wait_until_ready(address, [self.process])
+        return time.monotonic() - started
+
+    def pids(self, service: str) -> list[int]:
+        """Return the processes of a service that run now."""
+        supervisor = self.process.pid
+        listed = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        wanted = f"-m\0{schema_of(service)}.main".encode()
+        return [int(pid) for pid in listed if wanted in command_line(int(pid))]
+
+    def kill_one(self, service: str) -> int | None:
+        """SIGKILL the service's first process; the supervisor starts another."""
+        for pid in self.pids(service):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                return pid
+        return None
+
+    def replace_all(self) -> None:
+        """Ask for a rolling restart."""
+        os.kill(self.process.pid, signal.SIGHUP)
+
+    def log_of(self, service: str) -> str:
+        return (self.home / "logs" / f"{service}.log").read_text(errors="replace")
+
+
+def command_line(pid: int) -> bytes:
+    """Return a process's command line, empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def wait_until_ready(address: str, processes: list[Process]) -> None:

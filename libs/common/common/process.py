@@ -20,6 +20,7 @@ from common.db import dsn, parse_url
 from common.errors import Unavailable
 from common.events.topology import TOPOLOGY
 from common.home import HomeSettings, kept_secret
+from common.launch import launched
 from common.service import Platform, Service, host, listen, role_url, stop_on_signals
 from common.settings import (
     OwnDatabases,
@@ -132,13 +133,15 @@ async def _run(
             await service.database.close()
             return
         stop_on_signals(lent.stopping)
-        listener = _listener(shared.host, OwnPorts().of(name))
-        await host(
-            [service],
-            lent,
-            {name: listener},
-            on_ready=lambda: log.info("ready", service=name, address=listener.getsockname()),
-        )
+        launch = launched()
+        listener = launch.listener or _listener(shared.host, OwnPorts().of(name))
+
+        def ready() -> None:
+            log.info("ready", service=name, address=listener.getsockname())
+            launch.say_ready()
+
+        with launch.watched(lent.stopping):
+            await host([service], lent, {name: listener}, on_ready=ready)
 
 
 def _listener(address: str, port: int) -> socket:

@@ -1,0 +1,1 @@
+"""The seven services as seven processes on this machine, kept running by a small supervisor."""

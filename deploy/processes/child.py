@@ -1,0 +1,105 @@
+"""One process of one service."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from common.launch import READY, handed
+from common.settings import schema_of
+
+TAIL_BYTES = 4_000
+
+
+class Child:
+    """A running `python -m <service>.main`; `start` makes one."""
+
+    def __init__(
+        self,
+        service: str,
+        process: asyncio.subprocess.Process,
+        lifeline: socket.socket,
+        log: Path,
+        log_began: int,
+    ) -> None:
+        self.service = service
+        self.is_ready = False
+        self._process = process
+        self._lifeline = lifeline
+        self._log = log
+        self._log_began = log_began
+
+    @classmethod
+    async def start(
+        cls, service: str, listener: socket.socket, environment: Mapping[str, str], log: Path
+    ) -> Self:
+        """Start a process that listens on `listener` and writes to the end of `log`."""
+        ours, theirs = socket.socketpair()
+        ours.settimeout(0)
+        with theirs, log.open("ab") as output:
+            began = output.tell()
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                f"{schema_of(service)}.main",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**environment, **handed(listener, theirs)},
+                pass_fds=(listener.fileno(), theirs.fileno()),
+                # Ctrl-C is for us; we end the processes in order.
+                start_new_session=True,
+            )
+        return cls(service, process, ours, log, began)
+
+    @property
+    def pid(self) -> int:
+        """Return the process id."""
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Return the exit status, None while it runs."""
+        return self._process.returncode
+
+    async def ready(self, within: float) -> bool:
+        """Wait until it says that it is ready; False when it ended or said nothing in time."""
+        loop = asyncio.get_running_loop()
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(within):
+                self.is_ready = await loop.sock_recv(self._lifeline, len(READY)) == READY
+        return self.is_ready
+
+    async def ended(self) -> int:
+        """Wait for the end and return the exit status, negative for a signal's number."""
+        status = await self._process.wait()
+        self._lifeline.close()
+        return status
+
+    def tell_to_stop(self) -> None:
+        """Ask it to end in order."""
+        if self.status is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    async def stop(self, within: float) -> bool:
+        """End it, by force after so many seconds; return whether it ended well by itself."""
+        self.tell_to_stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                # The signal itself ends one that has not begun to serve.
+                return await self.ended() in {0, -signal.SIGTERM}
+        self._process.kill()
+        await self.ended()
+        return False
+
+    def last_words(self) -> str:
+        """Return the last line it wrote: a service that cannot start says why in one."""
+        with self._log.open("rb") as log:
+            size = log.seek(0, 2)
+            log.seek(max(self._log_began, size - TAIL_BYTES))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"{self.service} ended without a word"
