@@ -97,9 +97,13 @@ class Child:
         return False
 
     def last_words(self) -> str:
-        """Return the last line it wrote: a service that cannot start says why in one."""
+        """Return why it ended: the sentence of a service that cannot start, else the last line.
+
+        While a process is replaced, two of them write to the log.
+        """
         with self._log.open("rb") as log:
             size = log.seek(0, 2)
             log.seek(max(self._log_began, size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"{self.service} ended without a word"
+        sentences = [line for line in lines if line.startswith(f"{self.service}: ")]
+        return (sentences or lines or [f"{self.service} ended without a word"])[-1]

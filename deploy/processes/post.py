@@ -17,6 +17,8 @@ READY_SECONDS = 120.0
 """How long a start may take, the migration of a large table included."""
 STEADY_SECONDS = 10.0
 """Who ran for so long may come back at once; who did not waits, ever longer."""
+SUCCESSORS = 3
+"""Processes that are tried in turn in somebody's place before they keep it."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 KILL_AFTER = GRACE_SECONDS + 2.0
@@ -88,23 +90,27 @@ class Post:
     async def replace(self) -> bool:
         """Put a new process in the place of the one that is there, which stays if that fails."""
         async with self._changing:
-            before = self._child
-            successor = await self._start()
-            try:
-                ready = await successor.ready(READY_SECONDS)
-            except asyncio.CancelledError:
-                successor.tell_to_stop()
-                raise
-            if not ready:
-                log.error(
-                    "not_replaced", service=self.service, reason=await self._why_not(successor)
-                )
+            before, successor = self._child, await self._successor()
+            if successor is None:
                 return False
             self._child = successor
         if before is not None:
             await before.stop(KILL_AFTER)
         log.info("replaced", service=self.service, pid=successor.pid)
         return True
+
+    async def _successor(self) -> Child | None:
+        for attempt in range(1, SUCCESSORS + 1):
+            child = await self._start()
+            try:
+                if await child.ready(READY_SECONDS):
+                    return child
+            except asyncio.CancelledError:
+                child.tell_to_stop()
+                raise
+            reason = await self._why_not(child)
+            log.warning("not_replaced", service=self.service, attempt=attempt, reason=reason)
+        return None
 
     def tell_to_stop(self) -> None:
         """Ask who is there to end in order."""

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import math
+import select
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +16,8 @@ from common.stopping import Stopping
 
 LINGER_SECONDS = 0.5
 """How long a server that ends still takes requests on the connections it has."""
+
+TICK_SECONDS = 0.02
 
 Close = Callable[[], Awaitable[None]]
 """Ends what was opened, in order, and returns when it has ended."""
@@ -70,8 +74,30 @@ class _Server(uvicorn.Server):
         for listener in sockets or ():
             listener.close()
         self.server_state.default_headers.append((b"connection", b"close"))
-        hang_up = time.monotonic() + LINGER_SECONDS
-        while self.server_state.connections and time.monotonic() < hang_up:  # noqa: ASYNC110 - a set
-            await asyncio.sleep(0.02)
+        began = time.monotonic()
+        kept = self.server_state.connections
+        while kept and self._stopping.seconds_left():
+            await asyncio.sleep(TICK_SECONDS)
+            if time.monotonic() - began < LINGER_SECONDS:
+                continue
+            asking = [_hang_up(connection) for connection in kept.copy()]
+            if not any(asking):
+                break
         self.config.timeout_graceful_shutdown = math.ceil(self._stopping.seconds_left())
         await super().shutdown()
+
+
+def _hang_up(connection: Any) -> bool:
+    """End a connection once nothing is under way on it; True when there is something to read.
+
+    Under load a request may lie in the socket for a while before the event loop comes to it.
+    """
+    transport: asyncio.Transport = connection.transport
+    if transport.is_closing():
+        return False
+    waiting = select.poll()
+    waiting.register(transport.get_extra_info("socket"), select.POLLIN)
+    if transport.is_reading() and waiting.poll(0):
+        return True
+    connection.shutdown()
+    return False
