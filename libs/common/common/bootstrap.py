@@ -7,6 +7,7 @@ It needs a role that may create roles; when `DATABASE_URL` may not, an operator 
 import asyncpg
 from sqlalchemy.engine import URL
 
+from common.crash_points import crash_point
 from common.db import dsn, role_name, role_password
 from common.errors import Unavailable
 from common.settings import SERVICES, schema_of
@@ -41,6 +42,8 @@ async def bootstrap(admin: URL, *, namespace: str = "", secret: str = "") -> lis
             missing = await _missing(connection, namespace)
             for schema in missing:
                 await _create(connection, schema, role_name(namespace, schema), secret)
+            crash_point("bootstrap.before_commit", "bootstrap")
+        crash_point("bootstrap.after_commit", "bootstrap")
     except asyncpg.DuplicateSchemaError as error:
         raise NotBootstrapped(
             f"another system lives in this database ({error}): give each NAMESPACE its own"

@@ -14,13 +14,21 @@ CrashPoint = Literal[
     "unit.after_commit",  # it holds, and nobody has been told: no answer, no relay, no worker
     "outbox.before_publish",  # rows are locked, the bus has not seen them
     "outbox.confirmed",  # the bus has them, the rows are still there
+    "message.before_publish",  # whoever publishes: the bus is about to be given a batch
+    "message.confirmed",  # the bus has one of them (RabbitMQ) or all (Postgres)
     "delivery.received",  # a message is in hand, its handler has not begun
     "delivery.before_ack",  # the outcome is known here, the bus does not know it
     "delivery.acked",  # the bus knows
     "delivery.moved",  # its copy (a rung, the dead letters) is confirmed, it is still there
+    "delivery.handed_back",  # stopping: what is unfinished goes to another consumer
     "letter.redriven",  # the copy in the queue is confirmed, the dead letter is still there
     "work.claimed",  # a row is leased, nothing is done
     "work.before_finish",  # computed outside any transaction, nothing is written
+    "bootstrap.before_commit",  # roles and schemas are made, nothing holds yet
+    "bootstrap.after_commit",  # they are there, and empty
+    "migration.before_commit",  # a schema is at its new revision, nothing holds yet
+    "migration.after_commit",  # it holds, and other schemas are behind
+    "topology.half_declared",  # some queues stand, others do not
 ]
 
 CRASH_POINTS: tuple[CrashPoint, ...] = get_args(CrashPoint)

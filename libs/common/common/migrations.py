@@ -13,6 +13,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from common.crash_points import crash_point
 from common.db import Database, unavailable_when_away
 
 
@@ -26,6 +27,8 @@ async def upgrade(database: Database, package: str, revision: str = "head") -> N
                 {"name": f"migrations:{database.schema}"},
             )
             await connection.run_sync(_upgrade, package, revision)
+            crash_point("migration.before_commit", database.schema)
+    crash_point("migration.after_commit", database.schema)
 
 
 def _upgrade(connection: Connection, package: str, revision: str) -> None:

@@ -23,6 +23,7 @@ from common.bus import (
 from common.bus.consumer import Consumption
 from common.bus.postgres import schema
 from common.bus.postgres.consumer import STATEMENT_TIMEOUT, PostgresConsumer
+from common.crash_points import crash_point
 from common.errors import Unavailable
 from common.events.envelope import Envelope
 from common.events.topology import Topology, topic_expression
@@ -93,12 +94,15 @@ class PostgresBus:
                 await connection.execute(schema.MAKE_FUNCTIONS)
                 columns = [[row[column] for row in rows] for column in range(3)]
                 await connection.execute(schema.BIND, self._namespace, *columns)
+                crash_point("topology.half_declared", "bus")
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Return when all are committed for every queue that wants them: all or none."""
         if not envelopes:
             return
         pool = await self._connections()
+        producer = envelopes[0].producer
+        crash_point("message.before_publish", producer)
         with _unavailable():
             await pool.execute(
                 schema.PUBLISH,
@@ -108,6 +112,7 @@ class PostgresBus:
                 [envelope.id for envelope in envelopes],
                 [envelope.traceparent for envelope in envelopes],
             )
+        crash_point("message.confirmed", producer)
 
     async def subscribe(
         self,

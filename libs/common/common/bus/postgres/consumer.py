@@ -141,6 +141,7 @@ class PostgresConsumer(Consumer[Lease]):
         if self._held:
             await connection.execute(schema.HAND_BACK, *_columns(self._held))
             self._held.clear()
+            crash_point("delivery.handed_back", self.queue)
 
 
 def _columns(leases: Iterable[Lease]) -> tuple[list[int], list[UUID]]:

@@ -69,6 +69,7 @@ class RabbitBus:
         """Return when the broker has confirmed all; some may be accepted even when it has not."""
         if not envelopes:
             return
+        crash_point("message.before_publish", envelopes[0].producer)
         async with self._link.publishing() as channel:
             confirmations = await asyncio.gather(
                 *(self._publish(channel, envelope) for envelope in envelopes),
@@ -194,6 +195,7 @@ class RabbitBus:
         exchange = await channel.get_exchange(name, ensure=False)
         # Not mandatory: an event that nobody wants is accepted.
         await exchange.publish(messages.message_of(envelope), envelope.routing_key, mandatory=False)
+        crash_point("message.confirmed", envelope.producer)
 
     @asynccontextmanager
     async def _letters(self, queue: str) -> AsyncIterator[Letters]:

@@ -161,6 +161,8 @@ class RabbitConsumer(Consumer[Taken]):
                     for taken in back
                 )
             )
+            if back:
+                crash_point("delivery.handed_back", self.queue)
             self._held.clear()
             await self._acknowledge(channel, {taken.tag for taken in back})
 

@@ -15,6 +15,7 @@ from typing import Any
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
+from common.crash_points import crash_point
 from common.events.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Topology
 
 DELIVERY_LIMIT = 20
@@ -70,6 +71,7 @@ class Layout:
                 await made.bind(events, pattern)
             for command in queue.commands:
                 await made.bind(commands, command)
+            crash_point("topology.half_declared", queue.name)
 
     async def _declare_queue(
         self, channel: AbstractChannel, name: str, pauses: Iterable[float]
