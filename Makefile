@@ -58,9 +58,21 @@ imports: .venv/.dev
 documents: .venv/.dev ## Compare the generated documents with what the code says (WRITE=1 writes them)
 	@$(BIN)/python -m deploy.embedded.documents $(if $(WRITE),--write)
 
+# What a failure prints: SEED and ONLY; POINTS and ROUNDS make it shorter or longer.
+SEED ?=
+POINTS ?=
+ROUNDS ?=
+ONLY ?=
+FAULT := FAULT_SEED='$(SEED)' FAULT_POINTS='$(POINTS)' FAULT_ROUNDS='$(ROUNDS)' FAULT_ONLY='$(ONLY)'
+
 .PHONY: fault
-fault: .venv/.dev ## Kill processes and look at what is left
-	@$(BIN)/pytest -m fault $(ARGS)
+fault: .venv/.dev ## Kill hosts at every crash point on both transports, and worse; a new SEED each time
+	@$(FAULT) $(BIN)/pytest tests/fault -m fault -n 2 --dist load $(ARGS)
+
+.PHONY: fault-smoke
+fault-smoke: .venv/.dev ## Some of it, always the same: what CI runs beside check
+	@REQUIRE_RABBITMQ=1 $(MAKE) --no-print-directory fault SEED=1 POINTS=1 ROUNDS=1 \
+		ARGS="-k 'crash_point or first_start or multiplied or random_moments or postgres_ended or redrive' $(ARGS)"
 
 .PHONY: bench
 bench: .venv/.dev ## Measure and print the rows of docs/benchmarks.md (about half an hour on a quiet machine)

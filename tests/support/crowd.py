@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 from httpx_sse import SSEError, aconnect_sse
 
 from common.bus import Bus
+from common.db import unavailable_when_away
+from common.errors import Unavailable
 from common.events import Envelope
 from common.events.scheduler import RunJob
 from deploy.cli.client import Client, Refused
@@ -43,6 +46,8 @@ class Crowd:
     chance: random.Random
     bus: Bus
     """For messages by hand."""
+    database_url: Callable[[], str]
+    """Gives the address with all rights; an embedded database has another after a restart."""
     promised: Promised = field(default_factory=Promised)
     heard: list[Heard] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
@@ -58,16 +63,13 @@ class Crowd:
         self._listening.append(listening)
         return person
 
-    def forget(self) -> None:
-        """Begin anew: what was promised and heard so far has been looked at."""
-        self.leave()
-        self.promised, self.heard, self.complaints = Promised(), [], []
-
     def leave(self) -> None:
-        """Stop listening."""
+        """Stop listening; promises stay."""
         for task in self._listening:
             task.cancel()
         self._listening.clear()
+        self.heard.clear()
+        self.complaints.clear()
 
 
 class Person:
@@ -126,12 +128,18 @@ class Person:
         await self._persist(ask)
 
     async def calculate_by_hand(self) -> None:
-        """Send the message that an operator would, with a run named by its sender."""
+        """Send the message that an operator would, with a run named by its sender.
+
+        Not before the scheduler has heard of the portfolio: that of an unknown one fails, and says
+        so.
+        """
+        await self._persist(self._is_known)
         run_id = uuid4()
         command = RunJob(
             job="calculate", portfolio_ids=(self.portfolio_id,), force=True, requested_by="ops"
         )
-        await self._crowd.bus.publish([Envelope.of(command, producer="by hand", run_id=run_id)])
+        envelope = Envelope.of(command, producer="by hand", run_id=run_id)
+        await self._persist(lambda: self._crowd.bus.publish([envelope]))
         self._crowd.promised.runs.add(run_id)
 
     async def read(self) -> None:
@@ -200,7 +208,7 @@ class Person:
             while True:
                 try:
                     return await ask()
-                except httpx.TransportError:
+                except (httpx.TransportError, Unavailable):
                     pass
                 except Refused as refused:
                     if refused.code in is_done:
@@ -212,18 +220,31 @@ class Person:
                         raise
                 await asyncio.sleep(PAUSE)
 
+    async def _is_known(self) -> None:
+        with unavailable_when_away():
+            connection = await asyncpg.connect(self._crowd.database_url())
+            try:
+                query = "SELECT FROM scheduler.portfolios WHERE portfolio_id = $1"
+                known = await connection.fetch(query, self.portfolio_id)
+            finally:
+                await connection.close()
+        if not known:
+            raise Unavailable("the scheduler has not heard of the portfolio")
+
     async def close(self) -> None:
         await self._client._http.aclose()
 
 
 async def a_day(crowd: Crowd) -> None:
-    """Two people come, import, have it calculated again, read and log out.
+    """Somebody imports, has it calculated again, reads and logs out; somebody else only imports.
 
-    The one's shares are listed, and one of them is new to this system; most of the other's are not.
+    The one's shares are listed, and one may be new to this system; most of the other's are not.
     """
-    known = (STOCKS[0], crowd.chance.choice(STOCKS))
-    unknown = (STOCKS[1], *(f"ZZ{crowd.chance.randrange(1000)}" for _ in range(2)))
-    await asyncio.gather(_a_life(crowd, *known), _a_life(crowd, *unknown))
+    number = crowd.chance.randrange(1000)
+    await asyncio.gather(
+        _a_life(crowd, STOCKS[0], crowd.chance.choice(STOCKS[2:])),
+        _a_visit(crowd, STOCKS[1], f"ZX{number}", f"ZY{number}"),
+    )
 
 
 async def _a_life(crowd: Crowd, *symbols: str) -> None:
@@ -237,5 +258,13 @@ async def _a_life(crowd: Crowd, *symbols: str) -> None:
         # The stream goes on under the session it began with.
         await person.log_in()
         await person.log_out()
+    finally:
+        await person.close()
+
+
+async def _a_visit(crowd: Crowd, *symbols: str) -> None:
+    person = await crowd.newcomer()
+    try:
+        await person.upload(*symbols)
     finally:
         await person.close()

@@ -24,19 +24,26 @@ class FreshDatabase:
 
 
 @asynccontextmanager
-async def fresh_database(admin_url: str) -> AsyncIterator[FreshDatabase]:
-    """Lend a bootstrapped database; it and its roles are gone afterwards."""
+async def empty_database(admin_url: str) -> AsyncIterator[FreshDatabase]:
+    """Lend a database with nothing in it; it and the roles that were made are gone afterwards."""
     namespace = f"t{token_hex(4)}"
     admin = parse_url(admin_url)
     await _execute(dsn(admin), f'CREATE DATABASE "{namespace}"')
     url = admin.set(database=namespace)
     try:
-        await bootstrap(url, namespace=namespace, secret=ROLE_SECRET)
         yield FreshDatabase(dsn(url), namespace)
     finally:
         await _execute(dsn(admin), f'DROP DATABASE "{namespace}" WITH (FORCE)')
         for schema in SCHEMAS:
             await _execute(dsn(admin), f'DROP ROLE IF EXISTS "{role_name(namespace, schema)}"')
+
+
+@asynccontextmanager
+async def fresh_database(admin_url: str) -> AsyncIterator[FreshDatabase]:
+    """Lend a bootstrapped database; it and its roles are gone afterwards."""
+    async with empty_database(admin_url) as empty:
+        await bootstrap(parse_url(empty.url), namespace=empty.namespace, secret=ROLE_SECRET)
+        yield empty
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from common.bus import Bus, DeadLetter, Handler, Retry, Subscription
 from common.errors import Unavailable
@@ -94,14 +95,16 @@ class MischievousBus:
 
         return await self._bus.subscribe(queue, handle, retry=retry, concurrency=concurrency)
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        return await self._bus.dead_letters(queue, limit=limit)
+    # What an administrator does is passed on as it is.
 
-    async def redrive(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        return await self._bus.redrive(queue, ids)
+    async def dead_letters(self, queue: str, **options: Any) -> list[DeadLetter]:
+        return await self._bus.dead_letters(queue, **options)
 
-    async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        return await self._bus.discard(queue, ids)
+    async def redrive(self, queue: str, *args: Any, **options: Any) -> int:
+        return await self._bus.redrive(queue, *args, **options)
+
+    async def discard(self, queue: str, *args: Any, **options: Any) -> int:
+        return await self._bus.discard(queue, *args, **options)
 
     async def depth(self, queue: str) -> int:
         return await self._bus.depth(queue)

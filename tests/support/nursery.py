@@ -106,8 +106,7 @@ class Child(Process):
     def running(self) -> bool:
         return self._pid != 0 and self.wait(0.0) is None
 
-    def wait(self, seconds: float) -> int | None:
-        """Return how it ended, -9 for SIGKILL; None if it has not within the time."""
+    def wait(self, seconds: float = PATIENCE) -> int | None:
         if self._status is None:
             self._status = self._nursery.status(seconds)
         return self._status

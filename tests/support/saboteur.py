@@ -21,6 +21,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
 import common.process
 import common.work
 from common.bus import Bus
@@ -49,16 +52,19 @@ class Options:
     mischief: Mischief | None = None
     lease: float = 3.0
     """Seconds after which a dead worker's messages and work go to another; 15 in production."""
-    ladder: tuple[float, ...] = Retry().ladder
+    ladder: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0)
+    """Pauses between attempts, in seconds; up to ten minutes in production."""
     grace: float = 10.0
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read options; what is not said is as in production, leases aside."""
+        """Return the options that a text gives; others are as a field's default says."""
         given = json.loads(text)
         if given.get("mischief"):
             given["mischief"] = Mischief(**given["mischief"])
-        return cls(**{**given, "ladder": tuple(given.get("ladder", Retry().ladder))})
+        if "ladder" in given:
+            given["ladder"] = tuple(given["ladder"])
+        return cls(**given)
 
     def to_json(self) -> str:
         """Return what `from_json` reads."""
@@ -110,6 +116,9 @@ def sabotage(options: Options) -> None:
         return bus if options.mischief is None else MischievousBus(bus, options.mischief)
 
     vars(common.process)["connect"] = connect_sabotaged
+    # Hashing passwords slowly would be most of what a short-lived host does.
+    quick = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),))
+    PasswordHash.recommended = lambda: quick  # type: ignore[method-assign]
     defaults = common.work.Worker.__init__.__kwdefaults__
     assert defaults is not None
     defaults |= {"lease": timedelta(seconds=options.lease), "retry": Retry(options.ladder)}

@@ -20,6 +20,7 @@ from common.bus import Bus
 from common.bus.connect import connect
 from common.db import dsn, parse_url, role_name, role_password
 from common.events.topology import TOPOLOGY
+from common.retry import Retry
 from common.settings import SERVICES, schema_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,13 @@ class Process:
             self._process.kill()
             self._process.wait(20)
 
+    def wait(self, seconds: float = PATIENCE) -> int | None:
+        """Return how it ended; None if it has not within the time."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
+
     def stop(self) -> int:
         if self._process is None:
             return 0
@@ -112,6 +120,8 @@ class System:
     port: int = field(default_factory=free_port)
     extra: Mapping[str, str] = field(default_factory=dict)
     role_secret: str = "only-for-tests"
+    retry: Retry = field(default_factory=Retry)
+    """The ladder that the host was started with."""
 
     module: ClassVar[str] = "deploy.embedded"
 
@@ -157,15 +167,17 @@ class System:
         port = (self.home / "postgres" / "postmaster.pid").read_text().splitlines()[3]
         return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
+    def bus_url(self) -> str:
+        """Return the address of the system's bus."""
+        if self.broker:
+            return self.broker
+        role = role_name(self.namespace, "bus")
+        password = role_password(self.role_secret, role)
+        return dsn(parse_url(self.admin_url()).set(username=role, password=password))
+
     def bus(self) -> Bus:
         """Return the system's bus, to publish by hand and to look at dead letters."""
-        if self.broker:
-            return connect(self.broker, TOPOLOGY, namespace=self.namespace)
-        role = role_name(self.namespace, "bus")
-        url = parse_url(self.admin_url()).set(
-            username=role, password=role_password(self.role_secret, role)
-        )
-        return connect(dsn(url), TOPOLOGY, namespace=self.namespace)
+        return connect(self.bus_url(), TOPOLOGY, namespace=self.namespace, retry=self.retry)
 
 
 @dataclass
