@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.bus import Bus, DeadLetter, Handler, Retry, Subscription
+from common.bus import (
+    Backlog,
+    Bus,
+    DeadLetter,
+    FailureListener,
+    Handler,
+    Retry,
+    Subscription,
+    nobody,
+)
 from common.errors import Unavailable
 from common.events import Envelope
 
@@ -79,7 +88,13 @@ class MischievousBus:
         await self._bus.publish(self._mischief.multiplied(envelopes))
 
     async def subscribe(
-        self, queue: str, handler: Handler, *, retry: Retry | None = None, concurrency: int = 8
+        self,
+        queue: str,
+        handler: Handler,
+        *,
+        retry: Retry | None = None,
+        concurrency: int = 8,
+        on_failure: FailureListener = nobody,
     ) -> Subscription:
         mischief = self._mischief
 
@@ -93,12 +108,20 @@ class MischievousBus:
             if mischief.happens(mischief.failure):
                 raise Unavailable("mischief after the handler")
 
-        return await self._bus.subscribe(queue, handle, retry=retry, concurrency=concurrency)
+        return await self._bus.subscribe(
+            queue, handle, retry=retry, concurrency=concurrency, on_failure=on_failure
+        )
 
     # What an administrator does is passed on as it is.
 
     async def dead_letters(self, queue: str, **options: Any) -> list[DeadLetter]:
         return await self._bus.dead_letters(queue, **options)
+
+    async def dead_letter(self, queue: str, letter_id: str) -> DeadLetter | None:
+        return await self._bus.dead_letter(queue, letter_id)
+
+    async def dead_letter_count(self, queue: str) -> int:
+        return await self._bus.dead_letter_count(queue)
 
     async def redrive(self, queue: str, *args: Any, **options: Any) -> int:
         return await self._bus.redrive(queue, *args, **options)
@@ -108,6 +131,9 @@ class MischievousBus:
 
     async def depth(self, queue: str) -> int:
         return await self._bus.depth(queue)
+
+    async def backlog(self, queue: str) -> Backlog:
+        return await self._bus.backlog(queue)
 
     async def health(self) -> None:
         await self._bus.health()

@@ -41,7 +41,13 @@ class Traffic(Crowd):
     @classmethod
     def to(cls, system: SevenProcesses, seed: int) -> "Traffic":
         """Return the traffic to a system, not flowing yet."""
-        return cls(system.address, random.Random(seed), system.bus(), addresses=system.addresses)
+        return cls(
+            system.address,
+            random.Random(seed),
+            system.bus(),
+            system.admin_url,
+            addresses=system.addresses,
+        )
 
     async def newcomer(self) -> Person:
         """Return somebody strict who has registered and logged in; the first ones also listen."""
