@@ -7,7 +7,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import structlog
@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import CommonCode, ErrorCode, ServiceError, Unavailable, body
 from common.metrics import CONTENT_TYPE_LATEST, Metric, Metrics
+from common.openapi import Application
 from common.telemetry import Span, Telemetry
 from common.text import printable
 from common.unit_of_work import Unit, UnitOfWork
@@ -40,19 +41,34 @@ CHECK_SECONDS = 3.0
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["healthy"] = "healthy"
+    service: str
+
+
+class Readiness(BaseModel):
+    """Whether everything answers that the service needs: `ok`, or what is wrong, by name."""
+
+    status: Literal["ready", "not ready"]
+    service: str
+    checks: dict[str, str]
+
+
 def create_app(
     name: str,
     description: str,
     unit_of_work: UnitOfWork,
     *,
     openapi_url: str | None = "/openapi.json",
-) -> FastAPI:
+) -> Application:
     """Return an application with error bodies, request ids, `/health*` and `/metrics`.
 
     The host adds to `app.state.readiness` what must answer before the service is ready. Without
     `openapi_url` the service has no `/docs` of its own.
     """
-    app = FastAPI(
+    app = Application(
         title=f"SigmaSight {name}",
         version="0.1.0",
         description=description,
@@ -201,15 +217,20 @@ async def readiness(app: FastAPI) -> dict[str, str]:
 
 def _add_health(app: FastAPI, name: str, metrics: Metrics) -> None:
     @app.get("/health", tags=["operations"], summary="Whether the process lives")
-    async def health() -> dict[str, str]:
-        return {"status": "healthy", "service": name}
+    async def health() -> Health:
+        return Health(service=name)
 
-    @app.get("/health/ready", tags=["operations"], summary="Whether its dependencies answer")
-    async def ready(response: Response) -> dict[str, Any]:
+    @app.get(
+        "/health/ready",
+        tags=["operations"],
+        summary="Whether its dependencies answer",
+        responses={503: {"model": Readiness, "description": "Something does not answer."}},
+    )
+    async def ready(response: Response) -> Readiness:
         checks = await readiness(app)
         fine = all(state == "ok" for state in checks.values())
         response.status_code = 200 if fine else 503
-        return {"status": "ready" if fine else "not ready", "service": name, "checks": checks}
+        return Readiness(status="ready" if fine else "not ready", service=name, checks=checks)
 
     # Not a coroutine: writing some thousand lines is a thread's work.
     @app.get("/metrics", tags=["operations"], include_in_schema=False)

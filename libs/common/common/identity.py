@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from common.claims import ALGORITHM, ISSUER
 from common.client import INTERNAL_TOKEN_HEADER, ServiceClient
 from common.errors import CommonCode, ServiceError, Unavailable
+from common.refusals import may_refuse
 from common.telemetry import about
 
 TOKEN_COOKIE = "auth_token"  # noqa: S105 - the name of a cookie
@@ -153,6 +154,7 @@ def install(app: Any, verifier: Verifier, internal_token: str, tenancy: Tenancy 
     app.state.tenancy = tenancy
 
 
+@may_refuse(CommonCode.ERR_AUTH_001, CommonCode.ERR_AUTH_003)
 async def principal(request: Request) -> Principal:
     """Return who is asking; ERR_AUTH_001 (401) when the request does not prove it."""
     caller = await _proved(request)
@@ -180,6 +182,7 @@ async def _proved(request: Request) -> Principal:
 Caller = Annotated[Principal, Depends(principal)]
 
 
+@may_refuse(CommonCode.ERR_AUTH_002)
 async def administrator(caller: Caller) -> Principal:
     """Return who is asking if they are an administrator; ERR_AUTH_002 (403) otherwise."""
     if caller.role != "admin":
@@ -198,6 +201,7 @@ async def internal(request: Request) -> None:
         raise ServiceError(CommonCode.ERR_NOT_FOUND, "Not Found")
 
 
+@may_refuse(CommonCode.ERR_PORTFOLIO_404)
 async def owned_portfolio(portfolio_id: UUID, request: Request, caller: Caller) -> UUID:
     """Return the path's portfolio id if it is the caller's; ERR_PORTFOLIO_404 otherwise."""
     tenancy: Tenancy = request.app.state.tenancy

@@ -35,6 +35,7 @@ from common.errors import ServiceError
 from common.events.auth import SessionRevoked, UserRegistered
 from common.http import Transaction
 from common.identity import CSRF_COOKIE, JWKS_PATH, TOKEN_COOKIE, Caller
+from common.refusals import may_refuse
 from common.unit_of_work import UnitOfWork
 
 router = APIRouter()
@@ -76,7 +77,16 @@ Keys = Annotated[KeyRing, Depends(key_ring_of)]
 Transactions = Annotated[UnitOfWork, Depends(transactions_of)]
 
 
-@router.post("/api/v1/onboarding/register", status_code=201, tags=["auth"])
+@router.post(
+    "/api/v1/onboarding/register", status_code=201, tags=["auth"], summary="Make an account"
+)
+@may_refuse(
+    Code.ERR_INVITE_001,
+    Code.ERR_USER_001,
+    Code.ERR_USER_002,
+    Code.ERR_USER_003,
+    Code.ERR_USER_004,
+)
 async def register(
     body: Registration, transactions: Transactions, policy: CurrentPolicy
 ) -> Registered:
@@ -122,7 +132,8 @@ async def register(
     )
 
 
-@router.post("/api/v1/auth/login", tags=["auth"])
+@router.post("/api/v1/auth/login", tags=["auth"], summary="Log in")
+@may_refuse(Code.ERR_LOGIN_001, Code.ERR_LOGIN_002)
 async def login(
     body: Credentials,
     response: Response,
@@ -149,7 +160,8 @@ async def login(
         )
 
 
-@router.post("/api/v1/auth/refresh", tags=["auth"])
+@router.post("/api/v1/auth/refresh", tags=["auth"], summary="Renew an access token")
+@may_refuse(Code.ERR_SESSION_001, Code.ERR_LOGIN_002)
 async def refresh(
     caller: Caller, response: Response, unit: Transaction, policy: CurrentPolicy, keys: Keys
 ) -> Token:
@@ -167,7 +179,7 @@ async def refresh(
     )
 
 
-@router.post("/api/v1/auth/logout", tags=["auth"])
+@router.post("/api/v1/auth/logout", tags=["auth"], summary="Log out")
 async def logout(caller: Caller, response: Response, unit: Transaction) -> LoggedOut:
     """End the session: every token issued for it is refused within a second."""
     ended = await Store(unit).revoke_session(caller.session_id)
@@ -181,7 +193,8 @@ async def logout(caller: Caller, response: Response, unit: Transaction) -> Logge
     return LoggedOut(message="Logged out.", success=True)
 
 
-@router.get("/api/v1/auth/me", tags=["auth"])
+@router.get("/api/v1/auth/me", tags=["auth"], summary="Who is asking")
+@may_refuse(Code.ERR_SESSION_001)
 async def me(caller: Caller, unit: Transaction) -> Me:
     """Return the account behind the token and its portfolio, if it has one."""
     store = Store(unit)
@@ -199,7 +212,7 @@ async def me(caller: Caller, unit: Transaction) -> Me:
     )
 
 
-@router.get(JWKS_PATH, tags=["auth"])
+@router.get(JWKS_PATH, tags=["auth"], summary="The keys by which tokens are checked")
 async def public_keys(keys: Keys, response: Response) -> KeySet:
     """Return the public keys by which anyone can check a token."""
     response.headers["Cache-Control"] = "public, max-age=300"

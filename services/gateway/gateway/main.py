@@ -29,6 +29,7 @@ from gateway.domain.sessions import RevokedSessions
 from gateway.handlers import SUBSCRIPTIONS
 from gateway.jobs import Retention, jobs
 from gateway.repository import Signals, Store
+from gateway.schemas import frame_schemas
 from gateway.settings import Settings
 
 
@@ -70,6 +71,7 @@ def build(settings: Settings, platform: Platform) -> Service:
         "reader": reader.health,
         "retention": retention.health,
     }
+    app.further_schemas |= frame_schemas()
     app.state.feed = events.EventFeed(unit_of_work, streams, reader, settings.heartbeat_seconds)
     app.state.error_catalogue = files("gateway") / "errors.json"
     app.state.merged_document = documents.MergedDocument(clients)

@@ -12,6 +12,7 @@ from common import calendar
 from common.errors import ServiceError
 from common.http import Transaction
 from common.identity import internal, principal
+from common.refusals import may_refuse
 from common.unit_of_work import Unit
 from marketdata.domain import Code, Quote, Security, Source
 from marketdata.repository import Panels, Reads
@@ -46,6 +47,7 @@ Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
 """A panel's number, as far as the database counts."""
 
 
+@may_refuse(Code.ERR_MARKET_002, Code.ERR_MARKET_003)
 def symbols_in(
     symbols: Annotated[str, Query(description="Symbols, separated by commas")],
 ) -> list[str]:

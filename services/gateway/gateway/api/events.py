@@ -18,11 +18,14 @@ from pydantic_core import to_json
 from common.clock import Clock
 from common.errors import Unavailable
 from common.identity import Caller, OwnedPortfolio
+from common.refusals import may_refuse
 from common.unit_of_work import UnitOfWork
 from gateway.api.reader import LogReader
 from gateway.api.streams import Stream, Streams
+from gateway.domain.codes import Code
 from gateway.domain.news import Logged
 from gateway.repository import Standing, Store
+from gateway.schemas import FRAMES
 
 log = structlog.get_logger()
 router = APIRouter(tags=["events"])
@@ -32,7 +35,24 @@ RECONNECT_MILLISECONDS = 1_000
 # setting, and two tasks and two queues of its own per stream are memory for a thousand streams.
 STREAMED: dict[str, Any] = {
     "response_class": StreamingResponse,
-    "responses": {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    "responses": {
+        200: {
+            "description": (
+                "Server-sent events, without end. Each frame's `event` says what its `data`, one "
+                "JSON object, is (`x-frames`); its `id`, sent back as `Last-Event-ID`, resumes the "
+                "stream right after it. Comments show that the stream lives."
+            ),
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "x-frames": {
+                        event: {"$ref": f"#/components/schemas/{model.__name__}"}
+                        for event, model in FRAMES.items()
+                    },
+                }
+            },
+        }
+    },
 }
 _DIGITS_OF_AN_ID = 18
 
@@ -57,6 +77,7 @@ def feed(request: Request) -> EventFeed:
 Feed = Annotated[EventFeed, Depends(feed)]
 
 
+@may_refuse(Code.ERR_TOO_MANY_STREAMS)
 async def seat(caller: Caller, shared: Feed) -> AsyncIterator[Stream]:
     """Hold one of the caller's streams until the answer ends."""
     with shared.streams.open(caller) as stream:
@@ -69,7 +90,11 @@ LastEventId = Annotated[
 ]
 
 
-@router.get("/api/v1/portfolio/{portfolio_id}/events", **STREAMED)
+@router.get(
+    "/api/v1/portfolio/{portfolio_id}/events",
+    summary="What happens to a portfolio, as it happens",
+    **STREAMED,
+)
 async def portfolio_events(
     portfolio_id: OwnedPortfolio, stream: Seat, shared: Feed, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
@@ -77,7 +102,7 @@ async def portfolio_events(
     return await _answer(shared, stream, portfolio_id, last_event_id)
 
 
-@router.get("/api/v1/events", **STREAMED)
+@router.get("/api/v1/events", summary="What happens to all of them", **STREAMED)
 async def all_events(
     stream: Seat, shared: Feed, last_event_id: LastEventId = None
 ) -> EventSourceResponse:

@@ -5,12 +5,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.domain.routes import Access, find
+from common.errors import CommonCode, ErrorCode
+from common.refusals import add_refusals, examples
+from gateway.domain.codes import Code
+from gateway.domain.routes import Access, Route, find
 
 Document = Mapping[str, Any]
 
+_EDGE = (
+    CommonCode.ERR_NOT_FOUND,
+    CommonCode.ERR_TOO_LARGE,
+    Code.ERR_RATE_LIMITED,
+    Code.ERR_SLOW_BODY,
+    Code.ERR_TIMEOUT,
+)
+
 _REFERENCE = re.compile(r'"#/components/schemas/([^"]+)"')
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_SAFE_METHODS = frozenset({"get", "head", "options"})
 _BEARER_OR_COOKIE: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
 
 
@@ -25,17 +37,20 @@ def merge(own: Document, others: Mapping[str, Document], silent: Sequence[str]) 
         **{service: _routed(service, others[service]) for service in sorted(others)},
     }
     clashing = _clashing({name: _schemas(document) for name, document in documents.items()})
-    merged: dict[str, Any] = {"paths": {}, "schemas": {}}
+    merged: dict[str, Any] = {"paths": {}, "schemas": {}, "examples": examples(_EDGE)}
     for service, document in documents.items():
         renamed = _renamed(document, service, clashing)
         merged["paths"] |= renamed.get("paths", {})
         used = _reachable(renamed.get("paths", {}), _schemas(renamed))
         merged["schemas"] |= {name: _schemas(renamed)[name] for name in used}
+        # An example is named for an error code, which means the same everywhere.
+        merged["examples"] |= document.get("components", {}).get("examples", {})
     return {
         "openapi": own["openapi"],
-        "info": {**own["info"], "description": _description(own, silent)},
-        "paths": {path: _secured(path, merged["paths"][path]) for path in sorted(merged["paths"])},
+        "info": {**own["info"], "title": "SigmaSight", "description": _description(own, silent)},
+        "paths": {path: _at_edge(path, merged["paths"][path]) for path in sorted(merged["paths"])},
         "components": {
+            "examples": dict(sorted(merged["examples"].items())),
             "schemas": dict(sorted(merged["schemas"].items())),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -108,14 +123,33 @@ def _reachable(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> set[str]
     return reached & schemas.keys()
 
 
-def _secured(path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+def _at_edge(path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what the gateway asks of a request before it passes it on, and what it may refuse."""
     route = find(path.encode())
     public = route.access is Access.PUBLIC if route else not path.startswith("/api/")
-    security: list[Any] = [] if public else _BEARER_OR_COOKIE
-    return {
-        key: {**value, "security": security} if key in _METHODS else value
-        for key, value in item.items()
-    }
+    edged: dict[str, Any] = {}
+    for key, value in item.items():
+        if key in _METHODS:
+            operation = {**value, "security": [] if public else _BEARER_OR_COOKIE}
+            if route is not None:
+                add_refusals(operation, _edge_codes(path, key, route, operation))
+            edged[key] = operation
+        else:
+            edged[key] = value
+    return edged
+
+
+def _edge_codes(
+    path: str, method: str, route: Route, operation: Mapping[str, Any]
+) -> dict[str, list[ErrorCode]]:
+    codes: dict[str, list[ErrorCode]] = {"default": [Code.ERR_TIMEOUT]}
+    if "{" in path:  # what is filled in may make it an address that leads nowhere
+        codes["404"] = [CommonCode.ERR_NOT_FOUND]
+    if route.guarded or (route.access is not Access.PUBLIC and method not in _SAFE_METHODS):
+        codes["429"] = [Code.ERR_RATE_LIMITED]
+    if "requestBody" in operation:
+        codes |= {"408": [Code.ERR_SLOW_BODY], "413": [CommonCode.ERR_TOO_LARGE]}
+    return codes
 
 
 def _description(own: Document, silent: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from common.calendar import last_closed_session
 from common.errors import ServiceError
 from common.events.onboarding import Book, PortfolioCreated
 from common.identity import Caller
+from common.refusals import may_refuse
 from common.telemetry import about
 from onboarding.api.context import CurrentPolicy, Units
 from onboarding.domain.books import ImportRecord, announced, first_book, today_in_new_york
@@ -31,7 +32,10 @@ router = APIRouter(prefix="/api/v1/onboarding", tags=["onboarding"])
 
 
 @router.get(
-    "/csv-template", response_class=Response, responses={200: {"content": {"text/csv": {}}}}
+    "/csv-template",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    summary="The CSV file to start from",
 )
 async def csv_template() -> Response:
     """Return the CSV file to start from; uploaded untouched it is accepted."""
@@ -45,6 +49,7 @@ async def csv_template() -> Response:
     )
 
 
+@may_refuse(Code.ERR_PORT_001)
 async def without_portfolio(caller: Caller, units: Units) -> frozenset[UUID]:
     """Refuse a caller who has a portfolio; return the ids of those they deleted."""
     async with units.begin() as unit:
@@ -57,7 +62,8 @@ async def without_portfolio(caller: Caller, units: Units) -> frozenset[UUID]:
 FormerIds = Annotated[frozenset[UUID], Depends(without_portfolio)]
 
 
-@router.post("/create-portfolio", status_code=201)
+@router.post("/create-portfolio", status_code=201, summary="Import a portfolio")
+@may_refuse(*(code for code in Code if code.name.startswith("ERR_PORT_")))
 async def create_portfolio(
     *,
     caller: Caller,

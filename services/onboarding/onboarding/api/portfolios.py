@@ -19,7 +19,7 @@ from onboarding.schemas import (
 router = APIRouter(prefix="/api/v1/data/portfolios", tags=["portfolios"])
 
 
-@router.get("")
+@router.get("", summary="The caller's portfolios")
 async def portfolios(
     caller: Caller, units: Units, risk_engine: Valuations
 ) -> list[PortfolioSummary]:
@@ -30,7 +30,7 @@ async def portfolios(
     return [_summary(portfolio, known[portfolio.id]) for portfolio in found]
 
 
-@router.get("/{portfolio_id}")
+@router.get("/{portfolio_id}", summary="A portfolio whole")
 async def portfolio(
     portfolio_id: OwnedPortfolio, units: Units, risk_engine: Valuations
 ) -> PortfolioDetail:

@@ -11,6 +11,7 @@ from common.errors import CommonCode, ServiceError
 from common.events.onboarding import BookPosition
 from common.http import rendered
 from common.identity import Caller, owned_portfolio
+from common.refusals import may_refuse
 from onboarding.api.context import Units, Valuations
 from onboarding.api.portfolios import state_of
 from onboarding.clients import Mark, Valuation
@@ -21,6 +22,7 @@ from onboarding.schemas import PositionDetail, Positions, PositionsSummary
 router = APIRouter(prefix="/api/v1/data/positions", tags=["positions"])
 
 
+@may_refuse(CommonCode.ERR_PORTFOLIO_404)
 async def chosen_portfolio(
     request: Request,
     caller: Caller,
@@ -58,7 +60,9 @@ def chosen_positions(
 ChosenPositions = Annotated[frozenset[UUID] | None, Depends(chosen_positions)]
 
 
-@router.get("/details", response_model=Positions)
+@router.get(
+    "/details", response_model=Positions, summary="Positions and what they are worth"
+)
 async def position_details(
     portfolio_id: ChosenPortfolio,
     only: ChosenPositions,

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from common.errors import ServiceError
+from common.errors import CommonCode, ServiceError
 from common.events.scheduler import RunJob
 from common.http import Transaction
 from common.identity import Administrator
+from common.refusals import may_refuse
 from scheduler.api.calculations import refuse_repeat
 from scheduler.api.portfolios import find_portfolio
 from scheduler.domain import EVERYTHING, Code, Portfolio
@@ -28,6 +29,7 @@ router = APIRouter(prefix="/api/v1/admin/batch", tags=["administration"])
 CURRENT_RUN = "/api/v1/admin/batch/run/current"
 
 
+@may_refuse(CommonCode.ERR_PORTFOLIO_404)
 async def named_portfolio(
     request: Request,
     portfolio_id: Annotated[UUID | None, Query(description="Only this portfolio.")] = None,
@@ -39,7 +41,8 @@ async def named_portfolio(
 NamedPortfolio = Annotated[Portfolio | None, Depends(named_portfolio)]
 
 
-@router.post("/run")
+@router.post("/run", summary="Run a job")
+@may_refuse(Code.ERR_BATCH_001, Code.ERR_BATCH_003, Code.ERR_BATCH_004)
 async def run_batch(
     administrator: Administrator,
     portfolio: NamedPortfolio,
@@ -76,7 +79,7 @@ async def run_batch(
     )
 
 
-@router.get("/run/current")
+@router.get("/run/current", summary="The open run")
 async def current_run(
     _administrator: Administrator, unit: Transaction
 ) -> CurrentRun | NoCurrentRun:
@@ -85,7 +88,7 @@ async def current_run(
     return NoCurrentRun() if current is None else CurrentRun.of(*current, unit.now)
 
 
-@router.get("/runs")
+@router.get("/runs", summary="Past runs")
 async def past_runs(
     _administrator: Administrator,
     unit: Transaction,

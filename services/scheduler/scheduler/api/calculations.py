@@ -9,6 +9,7 @@ from common.errors import ServiceError
 from common.events.scheduler import RunJob
 from common.http import Transaction
 from common.identity import Caller, OwnedPortfolio
+from common.refusals import may_refuse
 from common.unit_of_work import UnitOfWork
 from scheduler.api.portfolios import BookOfRecord, OwnPortfolio
 from scheduler.domain import Code, Portfolio, Progress
@@ -18,9 +19,15 @@ from scheduler.schemas import BatchStatus, CalculationStarted, Preprocessing
 
 router = APIRouter(tags=["calculations"])
 
+CALCULATE = "Calculate a portfolio now"
+STATUS = "Where a portfolio stands in a run"
 
-@router.post("/api/v1/portfolio/{portfolio_id}/calculate", status_code=202)
-@router.post("/api/v1/analytics/portfolio/{portfolio_id}/calculate", status_code=202)
+
+@router.post("/api/v1/portfolio/{portfolio_id}/calculate", status_code=202, summary=CALCULATE)
+@router.post(
+    "/api/v1/analytics/portfolio/{portfolio_id}/calculate", status_code=202, summary=CALCULATE
+)
+@may_refuse(Code.ERR_BATCH_001)
 async def calculate(
     portfolio: OwnPortfolio,
     caller: Caller,
@@ -53,8 +60,9 @@ async def calculate(
     )
 
 
-@router.get("/api/v1/portfolio/{portfolio_id}/batch-status/{run_id}")
-@router.get("/api/v1/analytics/portfolio/{portfolio_id}/batch-status/{run_id}")
+@router.get("/api/v1/portfolio/{portfolio_id}/batch-status/{run_id}", summary=STATUS)
+@router.get("/api/v1/analytics/portfolio/{portfolio_id}/batch-status/{run_id}", summary=STATUS)
+@may_refuse(Code.ERR_BATCH_002)
 async def batch_status(
     portfolio_id: OwnedPortfolio, run_id: UUID, request: Request, onboarding: BookOfRecord
 ) -> BatchStatus:
