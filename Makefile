@@ -16,7 +16,7 @@ export TEST_DATABASE_URL TEST_BROKER
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 # --- running -------------------------------------------------------------------------------------
 
@@ -57,6 +57,10 @@ imports: .venv/.dev
 .PHONY: documents
 documents: .venv/.dev ## Compare the generated documents with what the code says (WRITE=1 writes them)
 	@$(BIN)/python -m deploy.embedded.documents $(if $(WRITE),--write)
+
+.PHONY: release-contracts
+release-contracts: .venv/.dev ## Freeze the contracts as they are: part of a release
+	@$(BIN)/python -m deploy.embedded.documents.released
 
 # What a failure prints: SEED and ONLY; POINTS and ROUNDS make it shorter or longer.
 SEED ?=
