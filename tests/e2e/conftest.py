@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from tests.support.brokers import forget_namespace
 from tests.support.databases import fresh_database
+from tests.support.spy import Spy
 from tests.support.system import SevenProcesses, System
 
 RUNTIMES = ["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
@@ -33,3 +34,13 @@ async def system(request, tmp_path_factory) -> AsyncIterator[System]:
         yield deployed
         assert deployed.stop() == 0, deployed.process.tail()
         await forget_namespace(broker, fresh.namespace)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def spy(system: System) -> AsyncIterator[Spy]:
+    """Hear all that the system says from its start to its end; every word must be as described."""
+    listening = Spy(system.bus_url(), system.namespace)
+    await listening.open()
+    yield listening
+    assert await listening.faults() == []
+    await listening.close()

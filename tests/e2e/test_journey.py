@@ -13,15 +13,38 @@ import httpx
 import pytest
 from httpx_sse import aconnect_sse
 
-from common.events import Envelope
+from common.events import COMMANDS, EVENTS, Envelope
 from common.events.scheduler import RunJob
 from deploy.cli.client import Client, Happening, Refused
+from tests.support.leftovers import at_rest
+from tests.support.spy import Spy
 from tests.support.system import ROOT, System, clean_environment, eventually
+
+pytestmark = pytest.mark.usefixtures("spy")  # whatever these tests make the system say is judged
 
 SAMPLE = (ROOT / "deploy/embedded/sample_portfolio.csv").read_bytes()
 HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date"
 INVITE = "PRESCOTT-LINNAEAN-COWPERTHWAITE"
 PASSWORD = "Secret-123"
+HEARD = {
+    "user.registered.v1",
+    "session.revoked.v1",
+    "portfolio.created.v1",
+    "securities.enriched.v1",
+    "prices.ready.v1",
+    "prices.incomplete.v1",
+    "calculation.progressed.v1",
+    "risk.calculated.v1",
+    "run.requested.v1",
+    "run.completed.v1",
+    "scheduler.run_job.v1",
+}
+NOT_SAID_YET = {
+    "portfolio.changed.v1",  # nothing changes or deletes a portfolio over HTTP so far
+    "portfolio.deleted.v1",
+    "calculation.failed.v1",  # needs a fault
+    "insight.generated.v1",  # chat is not built
+}
 
 
 def csv(*rows: str) -> tuple[str, bytes]:
@@ -280,3 +303,28 @@ async def test_the_documentation_names_every_service_route(system: System):
     assert "/api/v1/analytics/portfolio/{portfolio_id}/report" in paths
     assert "/api/v1/auth/login" in paths
     assert not [path for path in paths if "/internal" in path]
+
+
+async def test_every_message_of_a_journey_is_heard_and_is_as_asyncapi_describes_it(
+    system: System, spy: Spy
+):
+    async with Client(system.address) as client:
+        await newcomer(client)
+        await uploaded(client, csv("AAPL,1,150.00,2024-01-16"))
+        await client._ask("POST", "/auth/logout")
+        await newcomer(client)
+        await uploaded(client, csv("AAPL,1,150.00,2024-01-16", "ZZZZQ,5,10.00,2024-01-16"))
+    bus = system.bus()
+    await bus.publish([Envelope.of(RunJob(requested_by="ops"), producer="by hand")])
+
+    async def everything() -> bool:
+        return (await spy.names()).keys() >= HEARD
+
+    async def resting() -> bool:
+        return await at_rest(system.admin_url(), bus)
+
+    await eventually(everything)
+    await eventually(resting)
+    await bus.close()
+    assert await spy.faults() == []
+    assert {message.routing_key() for message in (*EVENTS, *COMMANDS)} == HEARD | NOT_SAID_YET

@@ -90,6 +90,7 @@ async def running(
             )
         platform.stopping.set()
         await task
+    assert bus.undescribed == []
 
 
 @asynccontextmanager

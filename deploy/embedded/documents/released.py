@@ -47,9 +47,11 @@ def tampered(root: Path = ROOT) -> list[str]:
     ]
 
 
-def release(root: Path = ROOT) -> list[str]:
-    """Freeze the contracts as they are; return what was added or extended."""
-    made = documents()
+def release(made: Mapping[Path, str], root: Path = ROOT) -> list[str]:
+    """Freeze the contracts as they are; return what was added or extended.
+
+    ValueError when the committed documents are not the ones made, or one would break.
+    """
     stale = [str(path) for path, text in made.items() if _text(root / path) != text]
     if stale:
         raise ValueError(
@@ -119,7 +121,7 @@ def _text(path: Path) -> str | None:
 
 if __name__ == "__main__":
     try:
-        frozen = release()
+        frozen = release(documents())
     except ValueError as error:
         sys.exit(str(error))
     sys.stdout.write(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from common.events.base import Event
+from common.events.base import Amount, Event
 
 POSITIONS_IN_EVENT = 2_000
 """Above this many positions an event carries only the revision; consumers fetch the book."""
@@ -26,15 +26,15 @@ class BookPosition(BaseModel):
     position_type: PositionType
     investment_class: InvestmentClass
     investment_subtype: str | None = None
-    quantity: Decimal
-    multiplier: Decimal = Decimal(1)
+    quantity: Amount
+    multiplier: Amount = Decimal(1)
     """Units of the underlying per unit of quantity: 100 for a listed option, else 1."""
-    entry_price: Decimal
+    entry_price: Amount
     entry_date: date
     exit_date: date | None = None
-    exit_price: Decimal | None = None
+    exit_price: Amount | None = None
     underlying_symbol: str | None = None
-    strike_price: Decimal | None = None
+    strike_price: Amount | None = None
     expiration_date: date | None = None
 
 
@@ -48,7 +48,7 @@ class Book(BaseModel):
     user_id: UUID
     name: str
     currency: str = "USD"
-    equity_balance: Decimal
+    equity_balance: Amount
     """Net liquidation value of the account at the close of `opening_session`, in `currency`."""
     opening_session: date
     """The last NYSE session that had closed when the book was uploaded."""
