@@ -250,6 +250,13 @@ async def test_a_nightly_run_is_started_counted_and_kept_in_the_history(schedule
     assert latest["jobs"] == {"total": 2, "completed": 1, "failed": 1, "pending": 0}
 
 
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 201}, {"offset": -1}, {"offset": 2**63}])
+async def test_a_page_beyond_what_the_database_counts_is_refused(scheduler, query):
+    boss = scheduler.neighbours.bearer(uuid4(), role="admin")
+    answer = await scheduler.http.get(RUNS, params=query, headers=boss)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "ERR_VALIDATION")
+
+
 async def test_an_administrator_runs_some_portfolios_at_a_session(scheduler):
     one, _ = await calculated_upload(scheduler)
     two, _ = await calculated_upload(scheduler)

@@ -62,6 +62,8 @@ def _codes(dependant: Dependant, method: str, operation: dict[str, Any]) -> Code
     found = [*_declared(dependant), *_ALWAYS]
     if operation["responses"].pop("422", None):  # FastAPI's own, with a body that is not ours
         found.append(CommonCode.ERR_VALIDATION)
+    if "requestBody" in operation:
+        found.append(CommonCode.ERR_HTTP)  # a body that cannot be read at all
     for code in dict.fromkeys(found):
         if code is CommonCode.ERR_AUTH_003 and method in _SAFE_METHODS:
             continue

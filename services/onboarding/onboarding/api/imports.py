@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
+from pydantic import WithJsonSchema
 
 from common.calendar import last_closed_session
 from common.errors import ServiceError
@@ -29,6 +30,11 @@ from onboarding.repository import Store
 from onboarding.schemas import Created, NextStep
 
 router = APIRouter(prefix="/api/v1/onboarding", tags=["onboarding"])
+
+PLAIN_NUMBER: dict[str, Any] = {
+    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,2})?$"}]
+}
+"""What to send; what is read besides (an exponent, a sign) is refused by a rule with a sentence."""
 
 
 @router.get(
@@ -71,7 +77,7 @@ async def create_portfolio(
     units: Units,
     policy: CurrentPolicy,
     portfolio_name: Annotated[str, Form()],
-    equity_balance: Annotated[Decimal, Form(allow_inf_nan=True)],
+    equity_balance: Annotated[Decimal, WithJsonSchema(PLAIN_NUMBER), Form(allow_inf_nan=True)],
     description: Annotated[str | None, Form()] = None,
     csv_file: Annotated[UploadFile | None, File()] = None,
 ) -> Created:

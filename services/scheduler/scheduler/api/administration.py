@@ -93,7 +93,7 @@ async def past_runs(
     _administrator: Administrator,
     unit: Transaction,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
 ) -> RunHistory:
     """List runs, newest first."""
     runs, total = await Store(unit).runs.page(limit=limit, offset=offset)
