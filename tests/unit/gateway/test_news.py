@@ -102,7 +102,7 @@ def test_prices_of_many_portfolios_become_news_of_each_about_itself_alone(contra
         "revision": 1,
         "coverage": 0.5,
         "symbol_count": 2,
-        "missing": [{"symbol": "XX", "reason": "unknown"}],
+        "missing": [{"symbol": "XX", "reason": "unknown", "message": ""}],
     }
     assert theirs.payload["missing"] == []
 

@@ -20,6 +20,7 @@ from common.dead_letters import (
 )
 from common.errors import ServiceError
 from common.identity import Administrator, Principal
+from common.refusals import may_refuse
 from scheduler.domain import Code
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ def workbench_of(request: Request) -> Workbench:
 Bench = Annotated[Workbench, Depends(workbench_of)]
 
 
-@router.get("")
+@router.get("", summary="Dead letters by cause")
 async def list_letters(
     _administrator: Administrator,
     bench: Bench,
@@ -54,7 +55,8 @@ async def list_letters(
     return await bench.look(service=service, kind=kind, group=group, limit=limit)
 
 
-@router.get("/{letter_id:path}")
+@router.get("/{letter_id:path}", summary="A dead letter whole")
+@may_refuse(Code.ERR_LETTER_001)
 async def show_letter(_administrator: Administrator, bench: Bench, letter_id: str) -> WholeLetter:
     """Show one letter whole: event or work, reason, stack. ERR_LETTER_001 (404) without one."""
     try:
@@ -66,7 +68,7 @@ async def show_letter(_administrator: Administrator, bench: Bench, letter_id: st
     return letter
 
 
-@router.post("/redrive")
+@router.post("/redrive", summary="Have dead letters tried again")
 async def redrive(administrator: Administrator, bench: Bench, selection: Selection) -> Moved:
     """Have letters tried again as new: some by id, those of a cause, or `{"all": true}`.
 
@@ -77,7 +79,7 @@ async def redrive(administrator: Administrator, bench: Bench, selection: Selecti
     return moved
 
 
-@router.post("/discard")
+@router.post("/discard", summary="Delete dead letters")
 async def discard(administrator: Administrator, bench: Bench, selection: Selection) -> Moved:
     """Delete letters for good: some by id, those of a cause, or `{"all": true}`."""
     moved = await bench.discard(selection)
