@@ -1,4 +1,4 @@
-"""What a change of a contract would break. The rules and their reasons are ADR 10's.
+"""What a change of a contract would break. The rules and their reasons are ADR 11's.
 
 Both ends of an event may be of this release or of the one before, and old messages wait in queues
 and dead letters; so within a version an event only gains optional fields. Over HTTP only the client

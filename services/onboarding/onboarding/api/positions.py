@@ -60,9 +60,7 @@ def chosen_positions(
 ChosenPositions = Annotated[frozenset[UUID] | None, Depends(chosen_positions)]
 
 
-@router.get(
-    "/details", response_model=Positions, summary="Positions and what they are worth"
-)
+@router.get("/details", response_model=Positions, summary="Positions and what they are worth")
 async def position_details(
     portfolio_id: ChosenPortfolio,
     only: ChosenPositions,
