@@ -35,7 +35,8 @@ def test_nobody_at_the_endpoint_slows_nothing_is_said_once_and_ends_in_time(capl
     exporter = Exporter(f"http://127.0.0.1:{free_port()}")
     with caplog.at_level(logging.INFO):
         # More than the queue holds (2,048): the oldest are dropped.
-        assert spans(exporter, 2_000) < 0.5
+        # One that waited for an attempt to send would take seconds.
+        assert spans(exporter, 2_000) < 2
         began = time.monotonic()
         exporter.close()
         assert time.monotonic() - began < FLUSH_SECONDS + 1

@@ -88,7 +88,7 @@ def test_prices_of_many_portfolios_become_news_of_each_about_itself_alone(contra
                 revision=1,
                 coverage=0.5,
                 symbols=2,
-                missing=(MissingSymbol(symbol="XX", reason="unknown"),),
+                missing=(MissingSymbol(symbol="XX", reason="unknown", message="Nobody knows it."),),
             ),
             PricedItem(portfolio_id=THEIRS, revision=9, coverage=1.0, symbols=40),
         ),
@@ -102,7 +102,7 @@ def test_prices_of_many_portfolios_become_news_of_each_about_itself_alone(contra
         "revision": 1,
         "coverage": 0.5,
         "symbol_count": 2,
-        "missing": [{"symbol": "XX", "reason": "unknown", "message": ""}],
+        "missing": [{"symbol": "XX", "reason": "unknown", "message": "Nobody knows it."}],
     }
     assert theirs.payload["missing"] == []
 
