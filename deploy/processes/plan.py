@@ -12,6 +12,7 @@ from common.db import parse_url
 from common.home import HomeSettings
 from common.service import listen
 from common.settings import SERVICES, OwnPorts, SharedSettings, schema_of
+from deploy.targets import write_targets
 
 LOOPBACK = "127.0.0.1"
 NO_DATABASE = (
@@ -91,6 +92,7 @@ def planned(shared: SharedSettings, replicas: Mapping[str, int]) -> Iterator[Pla
         (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         for door in doors.values():
             _open(door)
+        write_targets(home, {name: door.url for name, door in doors.items()})
         yield Plan(doors, _started_last(replicas), _environment(doors, home), home)
     except PermissionError as error:
         raise CannotStart(f"Cannot write to {error.filename}: set SIGMASIGHT_HOME.") from error

@@ -83,6 +83,10 @@ class Process:
         assert self._process is not None
         return self._process.wait(within)
 
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
