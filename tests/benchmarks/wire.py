@@ -1,12 +1,20 @@
 """A kept-alive HTTP/1.1 connection by hand: a general client costs more than the gateway."""
 
 import asyncio
+import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.benchmarks.figures import milliseconds
+
 PULSE_SECONDS = 0.05
+LAG_BUCKET = re.compile(
+    rb'^sigmasight_event_loop_lag_seconds_bucket{[^}]*le="([^"]+)"[^}]*} (\S+)$', re.MULTILINE
+)
 
 
 class Wire:
@@ -71,24 +79,45 @@ async def wire(address: str) -> AsyncIterator[Wire]:
         await writer.wait_closed()
 
 
+@dataclass
+class Pulse:
+    """How quickly a gateway answers `/health`, and how late its event loop says that it wakes."""
+
+    beats: list[float] = field(default_factory=list)
+    lags: Counter[float] = field(default_factory=Counter)
+    """Wakings that were at most so many seconds late."""
+
+    def lag(self, q: float) -> float:
+        """Return the least bound of the histogram that holds this part of the wakings."""
+        everything = max(self.lags.values())
+        return min(bound for bound, count in self.lags.items() if count >= q * everything)
+
+    def __str__(self) -> str:
+        told = milliseconds(self.beats, 0.95, 0.99)
+        return f"{told}; lag p50 ≤ {self.lag(0.5) * 1000:g} ms, p99 ≤ {self.lag(0.99) * 1000:g} ms"
+
+
 @asynccontextmanager
-async def pulse(address: str) -> AsyncIterator[list[float]]:
-    """Lend the seconds that `/health` takes, asked all the time until the block ends.
+async def pulse(address: str) -> AsyncIterator[Pulse]:
+    """Feel a gateway's pulse until the block ends."""
+    felt = Pulse()
 
-    It waits for nothing but the event loop: what it takes longer than at rest is the loop's lag, as
-    seen from outside.
-    """
-    beats: list[float] = []
+    async def beat(line: Wire) -> None:
+        while True:
+            felt.beats.append(await line.seconds("/health"))
+            await asyncio.sleep(PULSE_SECONDS)
 
-    async def beat() -> None:
-        async with wire(address) as line:
-            while True:
-                beats.append(await line.seconds("/health"))
-                await asyncio.sleep(PULSE_SECONDS)
+    async with wire(address) as line, wire(address) as other:
+        before = await _lags(other)
+        task = asyncio.create_task(beat(line))
+        try:
+            yield felt
+            felt.lags = await _lags(other) - before
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
-    task = asyncio.create_task(beat())
-    try:
-        yield beats
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+
+async def _lags(line: Wire) -> Counter[float]:
+    _, metrics = await line.get("/metrics")
+    return Counter({float(le): int(float(count)) for le, count in LAG_BUCKET.findall(metrics)})
