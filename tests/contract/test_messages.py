@@ -15,7 +15,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.routing_key())
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_every_message_survives_the_wire_and_is_as_described(contract: type[Message], data):
     message = data.draw(instances(contract))
     envelope = Envelope.of(

@@ -34,7 +34,7 @@ from deploy.cli.client import Client
 from deploy.embedded.documents import OPENAPI, ROOT
 from tests.support.system import System, eventually
 
-REQUESTS_PER_OPERATION = 6
+REQUESTS_PER_OPERATION = 5
 INVITE = "PRESCOTT-LINNAEAN-COWPERTHWAITE"
 PASSWORD = "Secret-123"
 ADMIN = "admin@example.com"
