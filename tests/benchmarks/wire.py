@@ -107,17 +107,18 @@ async def pulse(address: str) -> AsyncIterator[Pulse]:
             felt.beats.append(await line.seconds("/health"))
             await asyncio.sleep(PULSE_SECONDS)
 
-    async with wire(address) as line, wire(address) as other:
-        before = await _lags(other)
+    async with wire(address) as line:
+        before = await _lags(address)
         task = asyncio.create_task(beat(line))
         try:
             yield felt
-            felt.lags = await _lags(other) - before
+            felt.lags = await _lags(address) - before
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _lags(line: Wire) -> Counter[float]:
-    _, metrics = await line.get("/metrics")
+async def _lags(address: str) -> Counter[float]:
+    async with wire(address) as line:
+        _, metrics = await line.get("/metrics")
     return Counter({float(le): int(float(count)) for le, count in LAG_BUCKET.findall(metrics)})
