@@ -94,7 +94,11 @@ def victims(
             home = tmp_path / fresh.namespace
             victim = Victim(nursery, home, fresh.url, broker, fresh.namespace)
             stack.callback(victim.kill)
-            yield victim
+            try:
+                yield victim
+            except BaseException:
+                print(victim.child.tail())
+                raise
 
     return lend  # type: ignore[return-value]  # an async context manager's function
 

@@ -27,8 +27,7 @@ async def test_a_host_killed_at_random_moments_loses_and_doubles_nothing(victims
                 await asyncio.sleep(chance.uniform(0.05, 1.5))
                 victim.kill()
                 await trial.start_again()
-            await asyncio.gather(*days)
-            broken = await trial.broken()
+            broken = await trial.broken(days)
         finally:
             await trial.close()
     fault.note(**{"kills at random moments survived": KILLS})
@@ -43,8 +42,8 @@ async def test_multiplied_shuffled_delayed_repeated_and_misreported_messages_cha
         trial = Trial(victim, fault.seed)
         try:
             victim.start()
-            await asyncio.gather(*(a_day(trial.crowd) for _ in range(PEOPLE)))
-            broken = await trial.broken()
+            days = [asyncio.create_task(a_day(trial.crowd)) for _ in range(PEOPLE)]
+            broken = await trial.broken(days)
         finally:
             await trial.close()
     fault.note(**{"rounds of mischief survived": 1})
@@ -54,18 +53,20 @@ async def test_multiplied_shuffled_delayed_repeated_and_misreported_messages_cha
 async def test_mischief_and_kills_together_change_nothing(victims, fault, round_):
     chance = random.Random(fault.seed)
     async with victims() as victim:
+        mischief = Mischief(fault.seed)
+        victim.options = replace(victim.options, mischief=mischief)
         trial = Trial(victim, fault.seed)
+        days: list[asyncio.Task[None]] = []
         try:
-            for number in range(KILLS):
-                mischief = Mischief(fault.seed * KILLS + number)
-                victim.options = replace(victim.options, mischief=mischief)
-                await trial.start_again()
-                days = [asyncio.create_task(a_day(trial.crowd)) for _ in range(2)]
+            victim.start()
+            for kill_number in range(KILLS):
+                days += [asyncio.create_task(a_day(trial.crowd)) for _ in range(2)]
                 await asyncio.sleep(chance.uniform(0.5, 3.0))
                 victim.kill()
+                another = replace(mischief, seed=fault.seed + 1000 * (kill_number + 1))
+                victim.options = replace(victim.options, mischief=another)
                 await trial.start_again()
-                await asyncio.gather(*days)
-            broken = await trial.broken()
+            broken = await trial.broken(days)
         finally:
             await trial.close()
     fault.note(**{"kills under mischief survived": KILLS})
@@ -79,14 +80,13 @@ async def test_a_calculating_process_killed_again_and_again_costs_no_result(vict
         killed = 0
         try:
             victim.start()
-            days = asyncio.gather(*(a_day(trial.crowd) for _ in range(PEOPLE)))
-            while not days.done():
+            days = [asyncio.create_task(a_day(trial.crowd)) for _ in range(PEOPLE)]
+            while not all(day.done() for day in days):
                 await asyncio.sleep(chance.uniform(0.05, 0.6))
                 if calculator := await calculator_of(victim):
                     killed += 1
                     kill(calculator)
-            await days
-            broken = await trial.broken()
+            broken = await trial.broken(days)
         finally:
             await trial.close()
     fault.note(**{"kills of a calculating process survived": killed})

@@ -49,8 +49,7 @@ async def test_the_host_says_that_postgres_ended_and_a_new_start_loses_nothing(
             assert await trial.victim.died() == 1
         assert "Postgres ended" in trial.victim.child.tail()
         await trial.start_again()
-    await asyncio.gather(*days)
-    broken = await trial.broken()
+    broken = await trial.broken(days)
     fault.note(**{"kills of the embedded Postgres survived": KILLS})
     assert not broken, f"{broken}\n  replay: {fault.replay()}"
 
@@ -62,7 +61,6 @@ async def test_a_host_killed_with_its_postgres_loses_nothing(trial: Trial, fault
         await asyncio.sleep(chance.uniform(0.2, 2.0))
         trial.victim.kill()
         await trial.start_again()
-    await asyncio.gather(*days)
-    broken = await trial.broken()
+    broken = await trial.broken(days)
     fault.note(**{"kills of a host with its Postgres survived": KILLS})
     assert not broken, f"{broken}\n  replay: {fault.replay()}"

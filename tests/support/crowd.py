@@ -6,13 +6,13 @@ excuses: who goes away refuses connections, cuts them or says 502 to 504, and no
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
 from httpx_sse import SSEError, aconnect_sse
 
@@ -23,6 +23,7 @@ from common.events import Envelope
 from common.events.scheduler import RunJob
 from deploy.cli.client import Client, Refused
 from simulator.universe import load_universe
+from tests.support.databases import connected
 from tests.support.invariants import Heard, Promised
 
 INVITE = "PRESCOTT-LINNAEAN-COWPERTHWAITE"
@@ -204,30 +205,30 @@ class Person:
 
     async def _persist(self, ask: Callable[[], Awaitable[T]], *is_done: str) -> T:
         """Ask until answered; these codes say that an earlier attempt got through."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    return await ask()
-                except (httpx.TransportError, Unavailable):
-                    pass
-                except Refused as refused:
-                    if refused.code in is_done:
-                        return None  # type: ignore[return-value]  # whose callers want none
-                    if refused.status not in AWAY:
-                        self._crowd.complaints.append(
-                            f"status {refused.status} {refused.code}: {refused}"
-                        )
-                        raise
-                await asyncio.sleep(PAUSE)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return await ask()
+            except (httpx.TransportError, Unavailable):
+                if time.monotonic() > deadline:
+                    raise
+            except Refused as refused:
+                if refused.code in is_done:
+                    return None  # type: ignore[return-value]  # whose callers want none
+                if refused.status not in AWAY:
+                    self._crowd.complaints.append(
+                        f"status {refused.status} {refused.code}: {refused}"
+                    )
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(PAUSE)
 
     async def _is_known(self) -> None:
         with unavailable_when_away():
-            connection = await asyncpg.connect(self._crowd.database_url())
-            try:
+            async with connected(self._crowd.database_url()) as connection:
                 query = "SELECT FROM scheduler.portfolios WHERE portfolio_id = $1"
                 known = await connection.fetch(query, self.portfolio_id)
-            finally:
-                await connection.close()
         if not known:
             raise Unavailable("the scheduler has not heard of the portfolio")
 

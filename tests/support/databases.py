@@ -1,5 +1,7 @@
 """A fresh database with all roles and schemas, and its end."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +15,27 @@ from common.db import Database, dsn, parse_url, role_name, role_password
 from common.settings import SERVICES, schema_of
 
 ROLE_SECRET = "only-for-tests"
+
+
+PATIENCE = 60.0
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Lend a connection, waiting for a server that is starting or has none to give."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection = await asyncpg.connect(url)
+            break
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @dataclass(frozen=True)
@@ -74,8 +97,5 @@ async def copied_database(admin_url: str, template: FreshDatabase) -> AsyncItera
 
 
 async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
+    async with connected(url) as connection:
         await connection.execute(statement)
-    finally:
-        await connection.close()

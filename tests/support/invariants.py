@@ -15,6 +15,7 @@ import asyncpg
 
 from common.bus import Bus
 from common.events.topology import TOPOLOGY
+from tests.support.databases import connected
 from tests.support.laws import LAWS
 
 KEPT = "What was accepted is kept, and every run that was promised has ended."
@@ -61,14 +62,13 @@ async def broken_invariants(
 
     `letters_expected` leaves dead letters alone, when poison was sent on purpose.
     """
-    connection = await asyncpg.connect(admin_url)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            broken = await broken_laws(connection)
-            broken += await _broken_promises(connection, promised or Promised())
-            broken += await _broken_streams(connection, heard)
-    finally:
-        await connection.close()
+    async with (
+        connected(admin_url) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        broken = await broken_laws(connection)
+        broken += await _broken_promises(connection, promised or Promised())
+        broken += await _broken_streams(connection, heard)
     return broken + await _undrained(bus, letters_expected=letters_expected)
 
 

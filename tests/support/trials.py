@@ -9,18 +9,17 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import asyncpg
 
 from common.bus import Bus
 from common.errors import Unavailable
 from common.events import Envelope
 from common.events.topology import TOPOLOGY
 from tests.support.crowd import Crowd, a_day
+from tests.support.databases import connected
 from tests.support.invariants import BETWEEN_LOOKS, at_rest
 from tests.support.system import eventually
 from tests.support.victim import KILLED, Victim
@@ -73,8 +72,12 @@ class Trial:
             await self.bus.close()
             self.bus = self.crowd.bus = self.victim.bus()
 
-    async def broken(self) -> list[str]:
-        """Wait until the system has come to rest; return what is broken, and forget the streams."""
+    async def broken(self, days: Iterable[asyncio.Task[None]] = ()) -> list[str]:
+        """Wait until days have ended and the system has come to rest; return what is broken.
+
+        The streams are forgotten.
+        """
+        ended = await asyncio.gather(*days, return_exceptions=True)
         broken = await at_rest(
             self.victim.admin_url(),
             self.bus,
@@ -83,6 +86,7 @@ class Trial:
             seconds=TO_REST,
         )
         broken += self.crowd.complaints
+        broken += [f"a day ended by {day!r}" for day in ended if isinstance(day, BaseException)]
         self.crowd.leave()
         return broken
 
@@ -236,8 +240,5 @@ def _signal(process_id: int, number: signal.Signals) -> None:
 
 
 async def _sql(victim: Victim, statement: str, *arguments: str) -> object:
-    connection = await asyncpg.connect(victim.admin_url())
-    try:
+    async with connected(victim.admin_url()) as connection:
         return await connection.fetchval(statement, *arguments)
-    finally:
-        await connection.close()
