@@ -63,11 +63,13 @@ async def test_a_host_killed_at_any_crash_point_loses_and_doubles_nothing(victim
                     if owner is not part:
                         continue
                     started = time.monotonic()
+                    print(spot, end=" ", flush=True)
                     if not await killed_at(trial, part, spot, chance):
                         missed.append(spot)
-                    print(f"{time.monotonic() - started:5.1f} s {spot}", flush=True)
                     if broken := await trial.broken():
                         failures.append((spot, broken))
+                        print(broken, end=" ")
+                    print(f"{time.monotonic() - started:.1f} s", flush=True)
         finally:
             await trial.close()
     name = request.node.callspec.params["victims"]
