@@ -48,6 +48,15 @@ _PASSING = (
     "08006",
 )
 
+_AWAY = (
+    InterfaceError,
+    OperationalError,
+    PoolTimeout,
+    asyncpg.InterfaceError,
+    # The driver's word for a pooled session that the server has ended.
+    asyncpg.InternalClientError,
+)
+
 
 def parse_url(url: str) -> URL:
     """Read any common form of a Postgres address; ValueError names what is wrong."""
@@ -140,7 +149,7 @@ def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
     """
     try:
         yield
-    except (InterfaceError, OperationalError, PoolTimeout, asyncpg.InterfaceError) as error:
+    except _AWAY as error:
         raise Unavailable(f"the database does not answer: {error}") from error
     except OSError as error:  # TimeoutError is one of them
         if not connecting:

@@ -5,8 +5,9 @@ Several processes may publish to and consume from one database, each system unde
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
 
 import asyncpg
 import structlog
@@ -33,12 +34,16 @@ from common.stopping import FINISH_SECONDS
 CONNECTIONS = 4
 """For publishing and administration; every subscription has one of its own besides."""
 CLOSE_TIMEOUT = 2.0
+DECLARE_TIMEOUT = 60.0
+"""Whoever declares waits for all others who do."""
 HEADS_AT_ONCE = 500
 """Dead letters that are looked at, and moved if chosen, in one statement."""
 LAST = 2**63 - 1
 """As far as the database counts."""
 
 log = structlog.get_logger()
+
+PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 class PostgresBus:
@@ -84,27 +89,24 @@ class PostgresBus:
             )
             for pattern in patterns
         ]
-        pool = await self._connections()
-        with _unavailable():
-            async with pool.acquire() as connection, connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", schema.DECLARE_LOCK)
-                if await connection.fetchval("SELECT to_regnamespace('bus') IS NULL"):
-                    await connection.execute(schema.MAKE_SCHEMA)
-                await connection.execute(schema.MAKE_TABLES)
-                await connection.execute(schema.MAKE_FUNCTIONS)
-                columns = [[row[column] for row in rows] for column in range(3)]
-                await connection.execute(schema.BIND, self._namespace, *columns)
-                crash_point("topology.half_declared", "bus")
+        async with self._session(DECLARE_TIMEOUT) as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", schema.DECLARE_LOCK)
+            if await connection.fetchval("SELECT to_regnamespace('bus') IS NULL"):
+                await connection.execute(schema.MAKE_SCHEMA)
+            await connection.execute(schema.MAKE_TABLES)
+            await connection.execute(schema.MAKE_FUNCTIONS)
+            columns = [[row[column] for row in rows] for column in range(3)]
+            await connection.execute(schema.BIND, self._namespace, *columns)
+            crash_point("topology.half_declared", "bus")
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Return when all are committed for every queue that wants them: all or none."""
         if not envelopes:
             return
-        pool = await self._connections()
         producer = envelopes[0].producer
         crash_point("message.before_publish", producer)
-        with _unavailable():
-            await pool.execute(
+        async with self._session() as connection:
+            await connection.execute(
                 schema.PUBLISH,
                 self._namespace,
                 [envelope.routing_key for envelope in envelopes],
@@ -175,16 +177,14 @@ class PostgresBus:
 
     async def backlog(self, queue: str) -> Backlog:
         """Return how far behind a queue's consumers are."""
-        pool = await self._connections()
-        with _unavailable():
-            row = await pool.fetchrow(schema.BACKLOG, self._namespace, queue)
+        async with self._session() as connection:
+            row = await connection.fetchrow(schema.BACKLOG, self._namespace, queue)
         return Backlog(**row) if row else Backlog(0, 0.0, 0)
 
     async def health(self) -> None:
         """Return when the database answers; raise `errors.Unavailable` when it does not."""
-        pool = await self._connections()
-        with _unavailable():
-            await pool.execute("SELECT 1")
+        async with self._session() as connection:
+            await connection.execute("SELECT 1")
 
     async def close(self) -> None:
         """Close every subscription and connection."""
@@ -215,15 +215,35 @@ class PostgresBus:
         return moved
 
     async def _letters(self, statement: str, queue: str, *arguments: object) -> list[DeadLetter]:
-        pool = await self._connections()
-        with _unavailable():
-            rows = await pool.fetch(statement, self._namespace, queue, *arguments)
+        async with self._session() as connection:
+            rows = await connection.fetch(statement, self._namespace, queue, *arguments)
         return [DeadLetter(**{**row, "id": str(row["id"])}) for row in rows]
 
     async def _count(self, statement: str, queue: str, *arguments: Sequence[int] | None) -> int:
+        async with self._session() as connection:
+            return await connection.fetchval(statement, self._namespace, queue, *arguments) or 0
+
+    @asynccontextmanager
+    async def _session(self, within: float = STATEMENT_TIMEOUT) -> AsyncIterator[PooledConnection]:
+        """Lend a connection; one whose answer nobody waits for any more is not used again."""
         pool = await self._connections()
         with _unavailable():
-            return await pool.fetchval(statement, self._namespace, queue, *arguments) or 0
+            connection = await pool.acquire(timeout=STATEMENT_TIMEOUT)
+            try:
+                async with asyncio.timeout(within):
+                    yield connection
+            except TimeoutError:
+                # The others are as old as this one and lead over the same silent line.
+                await pool.expire_connections()
+                connection.terminate()
+                raise
+            except (asyncio.CancelledError, asyncpg.InternalClientError):
+                # Cancelled, the driver would ask the server to cancel, and wait for that. The other
+                # is what a pooled session that the server has ended leads it to.
+                connection.terminate()
+                raise
+            finally:
+                await pool.release(connection)
 
     async def _connections(self) -> "asyncpg.Pool[asyncpg.Record]":
         async with self._opening:
@@ -259,6 +279,7 @@ def _unavailable() -> Iterator[None]:
         OSError,
         TimeoutError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
         asyncpg.InsufficientResourcesError,

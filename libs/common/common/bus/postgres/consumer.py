@@ -23,6 +23,8 @@ POLL = 2.0
 """Seconds between looks at the queue when no notification arrives."""
 STATEMENT_TIMEOUT = 10.0
 """Seconds after which a silent connection is given up."""
+CONSUMER_TIMEOUT = 5.0
+"""The same of a consumer, whose statements are short: it is back within 10 s of any trouble."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -72,8 +74,8 @@ class PostgresConsumer(Consumer[Lease]):
         # undoes repeats a delivery, it never loses one.
         connection: Connection = await asyncpg.connect(
             self._dsn,
-            timeout=STATEMENT_TIMEOUT,
-            command_timeout=STATEMENT_TIMEOUT,
+            timeout=CONSUMER_TIMEOUT,
+            command_timeout=CONSUMER_TIMEOUT,
             server_settings={"synchronous_commit": "off"},
         )
         try:

@@ -21,7 +21,7 @@ from common.crash_points import crash_point
 from common.errors import Unavailable
 from common.stopping import TIDY_SECONDS
 
-PROBE = 3.0
+PROBE = 2.0
 """Seconds between proofs that the broker still counts us among the queue's consumers."""
 PROBE_TIMEOUT = 3.0
 STALLED = 2

@@ -16,7 +16,7 @@ from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 from common.errors import Unavailable
 
 CONNECT_TIMEOUT = 5.0
-CLOSE_TIMEOUT = 2.0
+CLOSE_TIMEOUT = 1.0
 ANSWER_TIMEOUT = 10.0
 """Seconds after which a silent broker is given up."""
 SESSION_TIMEOUT = 60.0
