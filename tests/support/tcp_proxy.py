@@ -1,4 +1,4 @@
-"""A TCP proxy whose line can be cut, or go silent, under those who talk through it."""
+"""A TCP proxy whose lines can be cut, go silent or be forgotten under those who talk through it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,8 +28,17 @@ class TcpProxy:
         self._flowing.set()
 
     def silence(self) -> None:
-        """Swallow what is said from now on, as a broken network does."""
+        """Let nothing through from now on, as a broken network does."""
         self._flowing.clear()
+
+    def forget(self) -> None:
+        """Never let anything through again on the lines there are; new ones work.
+
+        So does a router that has lost its table, or a server whose machine was replaced.
+        """
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["TcpProxy"]:
@@ -50,15 +59,15 @@ class TcpProxy:
         line.add_done_callback(self._lines.discard)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends = [writer]
+        ends, flowing = [writer], self._flowing
         try:
             if not self.up:
                 return
             away_reader, away_writer = await asyncio.open_connection(*self._target)
             ends.append(away_writer)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._pump(reader, away_writer))
-                both.create_task(self._pump(away_reader, writer))
+                both.create_task(self._pump(reader, away_writer, flowing))
+                both.create_task(self._pump(away_reader, writer, flowing))
         except* OSError:
             pass  # either end may go at any time
         finally:
@@ -67,9 +76,11 @@ class TcpProxy:
                 with suppress(OSError):
                     await end.wait_closed()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, flowing: asyncio.Event
+    ) -> None:
         while chunk := await source.read(65_536):
-            await self._flowing.wait()
+            await flowing.wait()
             sink.write(chunk)
             await sink.drain()
         raise ConnectionResetError

@@ -33,9 +33,11 @@ class EmbeddedPostgres:
             asyncio.run(serve(admin_url))
     """
 
-    def __init__(self, home: Path, *, ready_within: float = 60.0) -> None:
+    def __init__(self, home: Path, *, port: int | None = None, ready_within: float = 60.0) -> None:
+        """Name a home; `port` is for those who must find the server again after a restart."""
         self.home = home.expanduser().resolve()
         self.data = self.home / "postgres"
+        self._port = port
         self._ready_within = ready_within
         self._lock: HomeLock | None = None
         self._process: Popen[bytes] | None = None
@@ -114,7 +116,7 @@ class EmbeddedPostgres:
     def _serve(self, runtime: Runtime) -> int:
         deadline = time.monotonic() + self._ready_within
         while True:
-            port = free_port()
+            port = self._port or free_port()
             self._process = runtime.spawn("postgres", *server_arguments(self.data, port))
             self._log = ServerLog(self.home / "postgres.log", self._process)
             if self._becomes_ready(self._process, deadline):
