@@ -142,6 +142,8 @@ class System:
             "SIGMASIGHT_HOME": str(self.home),
             "PORT": str(self.port),
             "DATABASE_URL": self.database_url,
+            # A given server takes a hundred connections, and several systems at once.
+            "DATABASE_POOL_SIZE": "2" if self.database_url else "",
             "BROKER": self.broker,
             "NAMESPACE": self.namespace,
             "SERVICE_ROLE_SECRET": self.role_secret,

@@ -74,8 +74,9 @@ class Platform:
         schema = schema_of(service)
         override = self.database_overrides.get(service)
         if override:
-            return Database(parse_url(override), schema)
-        return Database(role_url(self.shared, schema, self.role_secret), schema)
+            return Database(parse_url(override), schema, self.shared.database_pool_size)
+        url = role_url(self.shared, schema, self.role_secret)
+        return Database(url, schema, self.shared.database_pool_size)
 
     def telemetry(self, service: str) -> Telemetry:
         """Return a service's metrics and spans, the same on every call."""
