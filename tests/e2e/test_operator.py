@@ -18,7 +18,7 @@ import pytest_asyncio
 from common.bus.rabbitmq.layout import Layout
 from common.dead_letters import Selection
 from common.events.topology import TOPOLOGY
-from deploy.cli.client import Client
+from deploy.cli.client import Client, Refused
 from tests.support.brokers import forget_namespace
 from tests.support.databases import fresh_database
 from tests.support.system import ROOT, System, clean_environment, eventually
@@ -86,7 +86,13 @@ class Operator:
         """Wait until a run has ended and return it."""
 
         async def ended() -> dict | None:
-            found = [run for run in await self.runs() if run["batch_run_id"] == run_id]
+            try:
+                found = [run for run in await self.runs() if run["batch_run_id"] == run_id]
+            except Refused as refused:
+                # A 503 says to ask again: a shared database may be out of connections for a moment.
+                if refused.status == 503:
+                    return None
+                raise
             return found[0] if found and found[0]["status"] != "open" else None
 
         run: dict = await eventually(ended, pause=0.2)
