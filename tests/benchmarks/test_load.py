@@ -18,8 +18,8 @@ from tests.benchmarks.figures import (
 from tests.benchmarks.load import Load
 from tests.benchmarks.people import people
 from tests.benchmarks.wire import pulse
-from tests.support.leftovers import at_rest, leftovers
-from tests.support.system import System, eventually
+from tests.support.invariants import at_rest
+from tests.support.system import System
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
@@ -68,9 +68,8 @@ async def test_imports_reads_and_streams_together(system: System, figures: Figur
         async with pulse(system.address) as felt, watched_database(system) as database:
             await load.run()
             used = processor_seconds(system.process.pid) - used
-        await eventually(lambda: at_rest(system.admin_url(), bus), seconds=60)
+        broken = await at_rest(system.admin_url(), bus)
     finally:
-        left = await leftovers(system.admin_url(), bus)
         await bus.close()
     after = proportional_set_size(system.process.pid)
 
@@ -81,7 +80,7 @@ async def test_imports_reads_and_streams_together(system: System, figures: Figur
     )
     runs = await connection.fetch("SELECT status, count(*) FROM scheduler.runs GROUP BY status")
     await connection.close()
-    assert left == {}
+    assert broken == []
     assert [(row["rows"], row["portfolios"]) for row in results] == [(IMPORTS, IMPORTS)] * len(
         results
     )

@@ -16,7 +16,7 @@ from httpx_sse import aconnect_sse
 from common.events import COMMANDS, EVENTS, Envelope
 from common.events.scheduler import RunJob
 from deploy.cli.client import Client, Happening, Refused
-from tests.support.leftovers import at_rest
+from tests.support.invariants import at_rest
 from tests.support.spy import Spy
 from tests.support.system import ROOT, System, clean_environment, eventually
 
@@ -320,11 +320,8 @@ async def test_every_message_of_a_journey_is_heard_and_is_as_asyncapi_describes_
     async def everything() -> bool:
         return (await spy.names()).keys() >= HEARD
 
-    async def resting() -> bool:
-        return await at_rest(system.admin_url(), bus)
-
     await eventually(everything)
-    await eventually(resting)
+    assert await at_rest(system.admin_url(), bus) == []
     await bus.close()
     assert await spy.faults() == []
     assert {message.routing_key() for message in (*EVENTS, *COMMANDS)} == HEARD | NOT_SAID_YET

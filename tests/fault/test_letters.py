@@ -48,7 +48,7 @@ async def test_a_redrive_that_is_killed_is_finished_by_the_next(victims, fault, 
         redrive.start()
         # On Postgres a letter moves in one statement: there is nothing between to die at.
         on_rabbit = request.node.callspec.params["victims"] == "rabbitmq"
-        assert await asyncio.to_thread(redrive.wait) == (KILLED if on_rabbit else 0)
+        assert await asyncio.to_thread(redrive.ended, within=60) == (KILLED if on_rabbit else 0)
         bus = victim.bus()
         taken: list[Envelope] = []
 

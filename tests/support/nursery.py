@@ -106,10 +106,19 @@ class Child(Process):
     def running(self) -> bool:
         return self._pid != 0 and self.wait(0.0) is None
 
-    def wait(self, seconds: float = PATIENCE) -> int | None:
+    def wait(self, seconds: float) -> int | None:
+        """Return how it ended, -9 for SIGKILL; None if it has not within the time."""
         if self._status is None:
             self._status = self._nursery.status(seconds)
         return self._status
+
+    def ended(self, *, within: float) -> int:
+        status = self.wait(within)
+        assert status is not None, self.tail()
+        return status
+
+    def signal(self, number: int) -> None:
+        os.kill(self._pid, number)
 
     def kill(self) -> None:
         if self.running():

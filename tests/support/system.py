@@ -92,13 +92,6 @@ class Process:
             self._process.kill()
             self._process.wait(20)
 
-    def wait(self, seconds: float = PATIENCE) -> int | None:
-        """Return how it ended; None if it has not within the time."""
-        assert self._process is not None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process.wait(seconds)
-        return None
-
     def stop(self) -> int:
         if self._process is None:
             return 0
