@@ -1,6 +1,7 @@
 """One process of one service."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -82,8 +83,7 @@ class Child:
 
     def tell_to_stop(self) -> None:
         """Ask it to end in order."""
-        if self.status is None:
-            self._process.send_signal(signal.SIGTERM)
+        self._send(signal.SIGTERM)
 
     async def stop(self, within: float) -> bool:
         """End it, by force after so many seconds; return whether it ended well by itself."""
@@ -92,9 +92,16 @@ class Child:
             async with asyncio.timeout(within):
                 # The signal itself ends one that has not begun to serve.
                 return await self.ended() in {0, -signal.SIGTERM}
-        self._process.kill()
+        self._send(signal.SIGKILL)
         await self.ended()
         return False
+
+    def _send(self, number: signal.Signals) -> None:
+        # Not by the process object: before a signal it asks whether the process still runs, and so
+        # takes the exit status of one that has just ended from the loop that waits for it.
+        if self.status is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def last_words(self) -> str:
         """Return why it ended: the sentence of a service that cannot start, else the last line.

@@ -231,3 +231,16 @@ async def test_two_thousand_letters_are_looked_at_and_redriven_in_bounded_time(b
 
 def number_of(letter: DeadLetter) -> int:
     return int(Envelope.from_bytes(letter.body, letter.routing_key).payload["n"])
+
+
+@pytest.mark.parametrize(
+    "transport", [pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)], indirect=True
+)
+@pytest.mark.parametrize("died_at", ["nonsense", "2026-01-05T12:00:00"])
+async def test_a_letter_with_an_odd_time_of_death_is_shown_all_the_same(transport, bus, died_at):
+    name = Layout(transport.topology, transport.namespace).dead_letters("orders")
+    message = aio_pika.Message(b"{}", headers={"died-at": died_at})
+    async with await aio_pika.connect(transport.url) as connection, connection.channel() as channel:
+        await channel.default_exchange.publish(message, name)
+    [letter] = await letters(bus)
+    assert letter.died_at.tzinfo is not None

@@ -16,6 +16,15 @@ BUS_SCHEMA = "bus"
 SCHEMAS = (*(schema_of(service) for service in SERVICES), BUS_SCHEMA)
 
 
+_PASSING = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientResourcesError,
+)
+"""Refusals that say nothing of the address: a server that starts, or has no connection to give."""
+
+
 class NotBootstrapped(Exception):
     """The address leads to no database with our roles and schemas, and may not make them."""
 
@@ -28,7 +37,7 @@ async def bootstrap(admin: URL, *, namespace: str = "", secret: str = "") -> lis
     """
     try:
         connection = await asyncpg.connect(dsn(admin), timeout=10)
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+    except _PASSING as error:
         raise Unavailable(f"the database does not answer: {error}") from error
     except asyncpg.PostgresError as error:
         # No such database, wrong password and the like: the server's own sentence says it.
@@ -63,7 +72,7 @@ async def check_login(url: URL) -> None:
     """Return when a role may log in; `NotBootstrapped` says how to mend it when not."""
     try:
         connection = await asyncpg.connect(dsn(url), timeout=10)
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+    except _PASSING as error:
         raise Unavailable(f"the database does not answer: {error}") from error
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise NotBootstrapped(
@@ -71,6 +80,8 @@ async def check_login(url: URL) -> None:
             "SERVICE_ROLE_SECRET, the password in DATABASE_URL or the SIGMASIGHT_HOME with which "
             "it was made, or drop the role"
         ) from error
+    except asyncpg.PostgresError as error:
+        raise NotBootstrapped(f"the database refuses the role {url.username}: {error}") from error
     await connection.close()
 
 

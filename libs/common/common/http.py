@@ -142,7 +142,7 @@ class RequestContext:
         request_id = headers.get(b"x-request-id", "")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = uuid4().hex
-        status = 500
+        status, begun = 500, False
         started = time.perf_counter()
 
         with self.telemetry.tracer.span(
@@ -156,9 +156,9 @@ class RequestContext:
             scope.setdefault("state", {})["request_id"] = request_id
 
             async def send_with_ids(message: Message) -> None:
-                nonlocal status
+                nonlocal status, begun
                 if message["type"] == "http.response.start":
-                    status = message["status"]
+                    status, begun = message["status"], True
                     message.setdefault("headers", []).extend(
                         [
                             (b"x-request-id", request_id.encode()),
@@ -172,13 +172,13 @@ class RequestContext:
             except asyncio.CancelledError:
                 # The process ends and this took longer than the grace; another may answer.
                 log.warning("request_cut", method=scope["method"], path=scope["path"])
-                if status == 500:
+                if not begun:
                     response = error_response(CommonCode.ERR_UNAVAILABLE, headers=TRY_AGAIN_SOON)
                     await response(scope, receive, send_with_ids)
                 raise
             except Exception:
                 log.exception("request_failed", method=scope["method"], path=scope["path"])
-                if status != 500:  # the answer has begun; it can only be cut
+                if begun:  # it can only be cut
                     raise
                 response = error_response(CommonCode.ERR_INTERNAL)
                 await response(scope, receive, send_with_ids)

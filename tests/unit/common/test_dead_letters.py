@@ -204,6 +204,22 @@ async def test_a_place_that_does_not_answer_is_named():
         await workbench.find("queue:auth:1")
 
 
+async def test_a_place_that_fails_oddly_hides_no_other():
+    class Odd(RecordingBus):
+        async def dead_letter_count(self, queue: str) -> int:
+            raise KeyError(queue)
+
+        async def redrive(self, queue: str, *_: object, **__: object) -> int:
+            raise KeyError(queue)
+
+    up, *_ = bench()
+    workbench = Workbench([QueueLetters(up, "chat"), QueueLetters(Odd(), "auth")])
+    found = await workbench.look()
+    assert (found.total, [one.place for one in found.unreachable]) == (2, ["queue:auth"])
+    moved = await workbench.redrive(Selection(all=True))
+    assert (moved.moved, [one.place for one in moved.unreachable]) == (2, ["queue:auth"])
+
+
 async def test_ids_are_asked_for_only_where_they_are():
     up, down, workbench = bench()
     down.down = True

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
+import structlog
 from pydantic import BaseModel
 
 from common.dead_letters.letters import (
@@ -18,6 +19,8 @@ from common.dead_letters.letters import (
     by_size,
 )
 from common.errors import Unavailable
+
+log = structlog.get_logger()
 
 
 class Letters(Protocol):
@@ -143,6 +146,11 @@ async def _ask(
             answers[letters.place] = await question(letters)
         except Unavailable as error:
             unreachable.append(Unreachable(place=str(letters.place), reason=str(error)))
+        except Exception as error:
+            # One place's fault hides no other place, and is not hidden by them.
+            log.exception("dead_letters_unreadable", place=str(letters.place))
+            reason = f"{type(error).__name__}: it cannot be read; the log says more"
+            unreachable.append(Unreachable(place=str(letters.place), reason=reason))
 
     await asyncio.gather(*(ask(letters) for letters in places))
     return answers, sorted(unreachable, key=lambda one: one.place)

@@ -137,13 +137,21 @@ def _first_routing_key(message: AbstractIncomingMessage) -> str | None:
 
 
 def _died_at(message: AbstractIncomingMessage, written: str | None) -> datetime:
-    if written is not None:
-        return datetime.fromisoformat(written)
-    match message.headers.get("x-death"):
-        case [{"time": datetime() as time}, *_]:
-            return time
-        case _:
-            return message.timestamp or datetime.now(UTC)
+    found = _time(written)
+    if found is None:
+        match message.headers.get("x-death"):
+            case [{"time": datetime() as time}, *_]:
+                found = time
+            case _:
+                found = message.timestamp or datetime.now(UTC)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:  # a hand may write anything
+        return None
 
 
 def _text(message: AbstractIncomingMessage, header: str) -> str | None:

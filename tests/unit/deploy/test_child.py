@@ -1,0 +1,23 @@
+"""One process of a service, as its supervisor sees it."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+from deploy.processes.child import Child
+
+ENDS_WELL = "trap '' TERM; exit 0"
+CHILDREN = 20
+
+
+async def test_a_child_that_is_told_to_stop_just_as_it_ends_keeps_its_status(tmp_path: Path):
+    for _ in range(CHILDREN):
+        process = await asyncio.create_subprocess_exec("/bin/sh", "-c", ENDS_WELL)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            child = Child("auth", process, ours, tmp_path / "auth.log", 0)
+            ended = asyncio.create_task(child.ended())
+            while not ended.done():
+                child.tell_to_stop()
+                await asyncio.sleep(0)
+            assert await ended in {0, -15}
