@@ -13,8 +13,12 @@ from tests.support.system import System
 
 FIGURES = Figures()
 RUNTIMES = ["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
-UNLIMITED = {"GATEWAY_ATTEMPTS_PER_MINUTE": "1000000", "GATEWAY_WRITES_PER_MINUTE": "1000000"}
-"""All that a thousand people do comes from one address here."""
+UNLIMITED = {
+    "GATEWAY_ATTEMPTS_PER_MINUTE": "1000000",
+    "GATEWAY_WRITES_PER_MINUTE": "1000000",
+    "DATABASE_POOL_SIZE": "8",
+}
+"""All that a thousand people do comes from one address here; pools are as large as usual."""
 
 
 @pytest.fixture(autouse=True)

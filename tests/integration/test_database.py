@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 from common.bus.postgres import CONNECTIONS
 from common.db import Database, parse_url, role_name, role_password
 from common.events.topology import TOPOLOGY
-from common.settings import SERVICES
+from common.settings import SERVICES, SharedSettings
 from common.unit_of_work import UnitOfWork
 from tests.support.databases import ROLE_SECRET, FreshDatabase
 
@@ -68,7 +68,8 @@ async def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
     assert before.isdisjoint(after)
 
 
-def test_seven_processes_fit_into_a_postgres_as_it_comes(pool: Database):
-    per_process = pool.pool_size + CONNECTIONS
+def test_seven_processes_fit_into_a_postgres_as_it_comes():
+    default: int = SharedSettings.model_fields["database_pool_size"].default
+    per_process = default + CONNECTIONS
     listening = len(TOPOLOGY.queues) + 1  # consumers, and the gateway for its streams
     assert len(SERVICES) * per_process + listening < AS_IT_COMES

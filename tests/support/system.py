@@ -136,7 +136,7 @@ class System:
             "PORT": str(self.port),
             "DATABASE_URL": self.database_url,
             # A given server takes a hundred connections, and several systems at once.
-            "DATABASE_POOL_SIZE": "2" if self.database_url else "",
+            "DATABASE_POOL_SIZE": "4" if self.database_url else "",
             "BROKER": self.broker,
             "NAMESPACE": self.namespace,
             "SERVICE_ROLE_SECRET": self.role_secret,

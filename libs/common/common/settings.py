@@ -36,8 +36,8 @@ class SharedSettings(EnvironmentSettings):
     log_format: Literal["json", "console"] = "console"
     database_url: str = ""
     """Any `postgres://`, `postgresql://` or `postgresql+asyncpg://` address."""
-    database_pool_size: int = Field(default=5, ge=1, le=50)
-    """Connections that each service keeps; under load it opens ten more for a while."""
+    database_pool_size: int = Field(default=8, ge=1, le=50)
+    """Connections that each service opens at most."""
     broker: str = ""
     """`amqp://…` for RabbitMQ; empty for the Postgres transport on `database_url`."""
     namespace: str = Field(default="", pattern=r"^[a-z0-9_]{0,24}$")
