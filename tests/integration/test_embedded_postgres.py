@@ -38,8 +38,6 @@ AS_ROOT = os.geteuid() == 0
 HOST = """
 import sys
 from pathlib import Path
-from common.bootstrap import NotBootstrapped, bootstrap, check_login
-from common.db import parse_url, role_password
 from deploy.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 
 server = EmbeddedPostgres(Path(sys.argv[1]))
