@@ -160,8 +160,9 @@ def _text(message: AbstractIncomingMessage, header: str) -> str | None:
 
 
 def _number(message: AbstractIncomingMessage, header: str) -> int:
+    # A hand may write anything: below 0 it would add to the attempts that a message gets.
     value = message.headers.get(header)
-    return value if isinstance(value, int) else 0
+    return max(value, 0) if isinstance(value, int) else 0
 
 
 def _uuid(text: str | None) -> UUID | None:
