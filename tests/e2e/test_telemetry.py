@@ -99,7 +99,7 @@ async def after_import(system: System, collector: Collector) -> AsyncIterator[Im
     async with Client(system.address) as client:
         await newcomer(client)
         created = await client.create_portfolio("Sample", "500000.00", ("a.csv", SAMPLE))
-        told = await told_until(client, created["portfolio_id"], "run.completed")
+        told = await told_until(client, created["portfolio_id"])
         me = (await client._http.get("/auth/me")).json()
     yield Import(
         system,
@@ -214,7 +214,7 @@ async def test_nobody_at_the_endpoint_neither_slows_nor_stops_anything(tmp_path)
     async with Client(system.address) as client:
         await newcomer(client)
         created = await client.create_portfolio("Sample", "500000.00", ("a.csv", SAMPLE))
-        await told_until(client, created["portfolio_id"], "run.completed")
+        await told_until(client, created["portfolio_id"])
         began = time.monotonic()
         for _ in range(20):
             await client.report(created["portfolio_id"])
