@@ -135,6 +135,12 @@ class Worker:
                     return
         raise AssertionError(f"it died without saying {line!r}")
 
+    async def until_dead(self) -> list[str]:
+        """Return the lines it says until it ends by itself."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            return (await self.process.stdout.read()).decode().splitlines()
+
     async def last_words(self) -> list[str]:
         """Kill it and return the lines it had said that nobody has read."""
         await self.kill()

@@ -14,6 +14,7 @@ from common.bus.rabbitmq.layout import Layout
 from common.errors import Unavailable
 from common.events import Envelope, Unparseable
 from common.events.topology import Queue, Topology
+from common.retry import Retry
 from tests.contract.conftest import LADDER, LEASE, ONE_QUEUE, Transport
 from tests.support.bus_probe import TRACE, Recorder, empty, letters, order, until
 from tests.support.tcp_proxy import TcpProxy
@@ -137,7 +138,7 @@ async def test_a_message_goes_to_another_when_its_process_is_killed(transport, b
 
 async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(transport, bus):
     await bus.publish([order(1)])
-    for _ in range(3):
+    for _ in range(Retry.deaths):
         async with transport.worker("die") as worker:
             await worker.says("dying of 1")
     handler = Recorder()
@@ -145,8 +146,25 @@ async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(transport,
     [letter] = await letters(bus)
 
     assert letter.reason.startswith("WorkerDied")
-    assert letter.attempts == 3
+    assert letter.attempts == Retry.deaths
     assert handler.attempts == []
+
+
+async def test_what_was_in_hand_beside_the_one_that_kills_is_not_blamed(transport, bus):
+    """Each time it kills, everything in hand has lost its worker: the others are soon cleared."""
+    await bus.publish([order(n) for n in range(1, 21)])
+    taken: list[str] = []
+    for _ in range(Retry.deaths):
+        async with transport.worker("die of 1") as worker:
+            taken += await worker.until_dead()
+    handler = Recorder()
+    await bus.subscribe("orders", handler)
+    await empty(bus)
+    [letter] = await letters(bus)
+
+    assert Envelope.from_bytes(letter.body, letter.routing_key).payload["n"] == 1
+    numbers = [int(line.split()[1]) for line in taken if line.startswith("took")]
+    assert set(numbers + handler.numbers) == set(range(2, 21))
 
 
 async def test_no_more_messages_are_in_hand_than_the_concurrency_allows(bus):

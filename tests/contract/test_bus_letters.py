@@ -9,6 +9,7 @@ import pytest
 from common.bus import HEAD_BYTES, DeadLetter
 from common.bus.rabbitmq.layout import Layout
 from common.events import Envelope, Unparseable
+from common.retry import Retry
 from tests.contract.conftest import Transport
 from tests.support.bus_probe import Recorder, empty, letters, order, until
 
@@ -113,14 +114,14 @@ async def test_what_is_poison_again_comes_back_as_one_letter_its_attempts_counte
 async def test_a_letter_that_kills_its_workers_again_is_counted_anew(transport, bus):
     await bus.publish([order(1)])
     for _ in range(2):
-        for _ in range(3):
+        for _ in range(Retry.deaths):
             async with transport.worker("die") as worker:
                 await worker.says("dying of 1")
         subscription = await bus.subscribe("orders", Recorder())
         [letter] = await letters(bus)
         await subscription.close()
         assert letter.reason.startswith("WorkerDied")
-        assert letter.attempts == 3
+        assert letter.attempts == Retry.deaths
         assert await bus.redrive("orders") == 1
 
 

@@ -308,13 +308,61 @@ async def test_work_that_kills_its_workers_is_given_up(unit_of_work):
     async with unit_of_work.begin() as unit:
         await unit.connection.execute(
             text(
-                f"UPDATE {SCHEMA}.work SET deaths = 2, attempts = 3, "
+                f"UPDATE {SCHEMA}.work SET deaths = {Retry.deaths - 1}, attempts = 5, "
                 "lease_until = now() - interval '1 second'"
             )
         )
     async with Worker(unit_of_work, job(run, given_up)).running():
         await eventually(lambda: given_up)
     assert given_up == ["its workers died"]
+
+
+async def test_work_that_lost_its_worker_is_done_alone_the_one_with_most_deaths_first(unit_of_work):
+    """It may have killed it: nothing else is begun until it has ended."""
+    running: set[str] = set()
+    alone: dict[str, bool] = {}
+
+    async def run(work, finish):
+        running.add(work.payload["name"])
+        await asyncio.sleep(0.05)
+        alone[work.payload["name"]] = len(running) == 1
+        async with finish():
+            running.discard(work.payload["name"])
+
+    for name, deaths in (("new", None), ("died once", 0), ("died thrice", 2), ("newer", None)):
+        await enqueue(unit_of_work, name)
+        if deaths is not None:
+            async with unit_of_work.begin() as unit:
+                await unit.connection.execute(
+                    text(
+                        f"UPDATE {SCHEMA}.work SET deaths = :deaths, lease_until = now() - "
+                        "interval '1 second' WHERE payload ->> 'name' = :name"
+                    ),
+                    {"deaths": deaths, "name": name},
+                )
+    async with Worker(unit_of_work, job(run, [])).running():
+        await eventually(lambda: len(alone) == 4)
+    assert list(alone)[:2] == ["died thrice", "died once"]
+    assert alone == {"died thrice": True, "died once": True, "new": False, "newer": False}
+
+
+async def test_what_is_not_taken_beside_a_suspect_is_not_counted(unit_of_work):
+    async def run(work, finish):
+        await asyncio.sleep(60)
+
+    for name in ("one", "other"):
+        await enqueue(unit_of_work, name)
+    async with unit_of_work.begin() as unit:
+        await unit.connection.execute(
+            text(f"UPDATE {SCHEMA}.work SET lease_until = now() - interval '1 second'")
+        )
+    worker = Worker(unit_of_work, job(run, []))
+    async with worker.running():
+        await eventually(lambda: worker._in_hand)
+        await asyncio.sleep(0.3)
+        async with unit_of_work.begin() as unit:
+            rows = (await unit.connection.execute(select(unit_of_work.tables.work))).all()
+    assert sorted((row.attempts, row.deaths) for row in rows) == [(0, 0), (1, 1)]
 
 
 async def test_work_is_given_up_with_its_cause_even_when_no_column_takes_the_sentence(unit_of_work):

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from common.errors import Unavailable
 from common.events.risk_engine import CalculationFailed, RiskCalculated
-from common.work import DEATHS
+from common.retry import Retry
 from risk_engine.jobs.pool import Pool
 from tests.support.harness import Harness, running
 from tests.support.risk_engine import (
@@ -192,7 +192,7 @@ async def test_work_that_kills_its_workers_is_given_up_as_failed(engine):
             {
                 "payload": '{"as_of": "2026-01-09", "panel_version": 1, "items": '
                 f'[{{"portfolio_id": "{account.portfolio_id}", "revision": 1}}]}}',
-                "deaths": DEATHS,
+                "deaths": Retry.deaths,
             },
         )
     (failed,) = await engine.eventually(ended(engine, CalculationFailed))

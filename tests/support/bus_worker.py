@@ -35,7 +35,16 @@ async def _die(envelope: Envelope) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-BEHAVIOURS = {"take": _take, "hold": _hold, "die": _die}
+async def _die_of_1(envelope: Envelope) -> None:
+    # What is in hand beside it has begun by then and has not ended.
+    if envelope.payload["n"] == 1:
+        await asyncio.sleep(0.15)
+        await _die(envelope)
+    await asyncio.sleep(0.3)
+    _say("took", envelope)
+
+
+BEHAVIOURS = {"take": _take, "hold": _hold, "die": _die, "die of 1": _die_of_1}
 
 
 async def main(

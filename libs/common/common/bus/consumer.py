@@ -3,15 +3,18 @@
 The loop alone talks to the transport: it settles what handlers have finished, takes more while
 there are free slots, and rests until something arrives, is finished or falls due. It outlives
 every error by connecting again.
+
+A message whose worker died is suspected of having killed it, and so is all that was in hand beside
+it. Suspects are therefore handled alone, the one with most deaths first, with nothing else in hand:
+what dies then dies of itself, and only the guilty one is counted on to its end.
 """
 
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
@@ -31,8 +34,16 @@ short transaction, so by then they hang, and what waits in the queue is not bein
 
 log = structlog.get_logger()
 
-Claim = TypeVar("Claim", bound=Hashable)
-"""How a transport names one delivery of one message."""
+
+class Hold(Protocol):
+    """How a transport names one delivery of one message."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing may be in hand beside it."""
+
+
+Claim = TypeVar("Claim", bound=Hold)
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class Consumer(ABC, Generic[Claim]):
     def healthy(self) -> bool:
         """Whether messages were being taken a moment ago, and are being finished."""
         now = time.monotonic()
-        progressing = len(self._held) < self._of.concurrency or now - self._moved_at < STANDSTILL
+        progressing = self._free > 0 or now - self._moved_at < STANDSTILL
         turning = self._last_turn is not None and now - self._last_turn < SILENCE
         return turning and progressing and not self._task.done()
 
@@ -107,6 +118,13 @@ class Consumer(ABC, Generic[Claim]):
                 await asyncio.sleep(RECONNECT)
         finally:
             await self._stop_handlers()
+
+    @property
+    def _free(self) -> int:
+        # How many more may be taken: none beside a message that is handled alone.
+        if any(claim.alone for claim in self._held):
+            return 0
+        return self._of.concurrency - len(self._held)
 
     @property
     def _closing(self) -> bool:

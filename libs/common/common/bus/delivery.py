@@ -42,7 +42,7 @@ async def attempt(delivery: Delivery, handler: Handler, retry: Retry) -> Failure
 
     A cancellation from outside passes through: such a delivery is handed back, it has not failed.
     """
-    if delivery.unanswered and retry.pause(None, delivery.unanswered) is None:
+    if delivery.unanswered >= retry.deaths:
         failure = _worker_died(delivery)
     else:
         error = await _error_of(delivery, handler)

@@ -21,6 +21,8 @@ from common.crash_points import crash_point
 
 POLL = 2.0
 """Seconds between looks at the queue when no notification arrives."""
+HELD_BACK = 0.05
+"""Seconds between looks at a message that is due and cannot be had yet."""
 STATEMENT_TIMEOUT = 10.0
 """Seconds after which a silent connection is given up."""
 CONSUMER_TIMEOUT = 5.0
@@ -36,6 +38,7 @@ class Lease:
     id: int
     token: UUID
     """Unique to this claim: a worker whose lease has ended cannot settle for its successor."""
+    alone: bool
 
 
 class PostgresConsumer(Consumer[Lease]):
@@ -64,7 +67,7 @@ class PostgresConsumer(Consumer[Lease]):
 
     def _seconds_to_claim(self) -> float:
         # With every slot taken, or closing, it is a finished handler that wakes the loop.
-        if self._closing or len(self._held) >= self._of.concurrency:
+        if self._closing or self._free <= 0:
             return POLL
         return self._claim_at - time.monotonic()
 
@@ -93,20 +96,24 @@ class PostgresConsumer(Consumer[Lease]):
     async def _claim(self, connection: Connection) -> None:
         # Takes what is due into the free slots, and notes when there may be more: at once behind a
         # full hand, else when the next one falls due. A notification meanwhile brings it forward.
-        free = self._of.concurrency - len(self._held)
+        free = self._free
         if free <= 0:
             return
         self._claim_at = math.inf
         address = (self._namespace, self.queue)
-        rows = await connection.fetch(schema.CLAIM, *address, free, self._lease)
+        empty_handed = not self._held
+        rows = await connection.fetch(schema.CLAIM, *address, free, self._lease, empty_handed)
         for row in sorted(rows, key=lambda row: row["id"]):
             key, body = row["routing_key"], row["body"]
             delivery = Delivery(self.queue, key, body, row["attempts"], row["unanswered"])
-            self._start(Lease(row["id"], row["lease_token"]), delivery)
+            alone = row["unanswered"] > 0
+            self._start(Lease(row["id"], row["lease_token"], alone), delivery)
         due = 0.0
         if len(rows) < free:
             known = await connection.fetchval(schema.NEXT_DUE, *address)
             due = POLL if known is None else min(known, POLL)
+            if not rows:  # what is due and was not given waits for our hand, or is another's
+                due = max(due, HELD_BACK)
         self._claim_at = min(self._claim_at, time.monotonic() + due)
 
     async def _settle(self, connection: Connection) -> None:

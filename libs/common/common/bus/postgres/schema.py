@@ -105,19 +105,28 @@ ON CONFLICT DO NOTHING
 
 PUBLISH = "SELECT bus.publish($1, $2, $3, $4, $5)"
 
+# A lease that lapsed is a worker that died: a suspect, taken alone by an empty hand ($5) or left.
 # The array is computed once, by the claim's index, whatever the planner believes of the table.
 CLAIM = """
-UPDATE bus.deliveries
-SET attempts = attempts + 1,
-    unanswered = CASE WHEN lease_token IS NULL THEN 0 ELSE unanswered + 1 END,
-    lease_token = gen_random_uuid(),
-    available_at = now() + $4 * interval '1 second'
-WHERE id = ANY (ARRAY(
-    SELECT id FROM bus.deliveries
+WITH due AS MATERIALIZED (
+    SELECT id, unanswered + (lease_token IS NOT NULL)::integer AS unanswered
+    FROM bus.deliveries
     WHERE namespace = $1 AND queue = $2 AND available_at <= now()
     ORDER BY available_at, id
     LIMIT $3
     FOR UPDATE SKIP LOCKED
+), suspect AS (
+    SELECT id FROM due WHERE unanswered > 0 ORDER BY unanswered DESC, id LIMIT 1
+)
+UPDATE bus.deliveries
+SET attempts = attempts + 1,
+    unanswered = unanswered + (lease_token IS NOT NULL)::integer,
+    lease_token = gen_random_uuid(),
+    available_at = now() + $4 * interval '1 second'
+WHERE id = ANY (ARRAY(
+    SELECT id FROM due WHERE NOT EXISTS (SELECT FROM suspect)
+    UNION ALL
+    SELECT id FROM suspect WHERE $5
 ))
 RETURNING id, lease_token, routing_key, body, attempts, unanswered
 """
@@ -139,6 +148,7 @@ DELETE FROM bus.deliveries WHERE id = ANY ($1::bigint[]) AND lease_token = ANY (
 TRY_AGAIN = """
 UPDATE bus.deliveries AS d
 SET lease_token = NULL,
+    unanswered = 0,
     available_at = now() + f.pause * interval '1 second',
     last_error = f.reason
 FROM unnest($1::bigint[], $2::uuid[], $3::float8[], $4::text[]) AS f (id, token, pause, reason)

@@ -3,17 +3,22 @@
 A message is acknowledged after its handler took it, or after its copy on a rung or among the dead
 letters was confirmed: a crash in between repeats it, never loses it. When the connection is lost,
 the broker gives what was in hand to somebody else, so the handlers are stopped.
+
+To handle a message alone the consumer is cancelled, and what came with it goes back to the queue
+with its count of deaths as it was: the broker counts whatever has not been acknowledged, begun or
+not.
 """
 
 import asyncio
 import math
 import time
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from common.bus.consumer import Consumer, Consumption
-from common.bus.delivery import Failure
+from common.bus.delivery import Delivery, Failure
 from common.bus.rabbitmq import messages
 from common.bus.rabbitmq.layout import Layout
 from common.bus.rabbitmq.link import ANSWER_TIMEOUT, connected, unavailable
@@ -28,11 +33,15 @@ STALLED = 2
 """Probes in a row that find messages waiting while none came: then the consumer is made anew."""
 
 
+Delivered: TypeAlias = tuple[AbstractIncomingMessage, Delivery]
+
+
 @dataclass(frozen=True, eq=False)
 class Taken:
     """A message in hand, until it is acknowledged on the channel it came by."""
 
     message: AbstractIncomingMessage
+    alone: bool = False
 
     @property
     def tag(self) -> int:
@@ -54,6 +63,8 @@ class RabbitConsumer(Consumer[Taken]):
         self._probe_at = 0.0
         self._stalled = 0
         self._cancelled = False
+        self._aside: list[Delivered] = []
+        """What came with a suspect, itself included, and has not been begun."""
         super().__init__(consumption)
 
     async def _serve(self) -> None:
@@ -65,16 +76,20 @@ class RabbitConsumer(Consumer[Taken]):
         finally:
             await self._stop_handlers()
             self._held.clear()
+            self._aside.clear()
             self._finished.clear()
 
     async def _consume(self, channel: AbstractChannel) -> None:
-        tag: str | None = await self._begin(channel)
+        await self._begin(channel)
+        tag: str | None = None
         while True:
             self._wake.clear()
             await self._settle(channel)
             if channel.is_closed or self._cancelled:
                 raise Unavailable("the broker ended the consumer")
-            if self._closing and tag is not None:
+            if tag is None and not (self._closing or self._aside or self._held):
+                tag = await self._take(channel)
+            if tag is not None and (self._closing or self._aside):
                 queue = await channel.get_queue(self._name, ensure=False)
                 await queue.cancel(tag, timeout=PROBE_TIMEOUT)
                 tag = None
@@ -82,18 +97,24 @@ class RabbitConsumer(Consumer[Taken]):
                 await self._stop_handlers()
                 await self._settle(channel)
                 return await self._hand_back(channel)
+            if self._aside and not (self._closing or self._held):
+                await self._isolate(channel)
             if tag is not None:
                 await self._probe(channel)
             await self._rest(PROBE)
 
-    async def _begin(self, channel: AbstractChannel) -> str:
+    async def _begin(self, channel: AbstractChannel) -> None:
         async with asyncio.timeout(ANSWER_TIMEOUT):
             await self._layout.declare(channel, self._of.retry.ladder, self.queue)
             await channel.set_qos(prefetch_count=self._of.concurrency)
             underlay = await channel.get_underlay_channel()
             underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
             channel.close_callbacks.add(self._on_close)
-            self._cancelled, self._stalled = False, 0
+            self._cancelled = False
+
+    async def _take(self, channel: AbstractChannel) -> str:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            self._stalled = 0
             self._probe_at = time.monotonic() + PROBE
             queue = await channel.get_queue(self._name, ensure=False)
             return await queue.consume(self._on_message)
@@ -105,7 +126,12 @@ class RabbitConsumer(Consumer[Taken]):
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._received += 1
         self.newest_taken = max(self.newest_taken, messages.published_at(message))
-        self._start(Taken(message), messages.delivery_of(message, self.queue))
+        delivery = messages.delivery_of(message, self.queue)
+        if delivery.unanswered or self._aside or not self._free:
+            self._aside.append((message, delivery))
+            self._wake.set()
+        else:
+            self._start(Taken(message), delivery)
 
     def _on_cancel(self, _frame: object) -> None:
         self._cancelled = True
@@ -131,7 +157,8 @@ class RabbitConsumer(Consumer[Taken]):
     async def _acknowledge(self, channel: AbstractChannel, tags: set[int]) -> None:
         # One acknowledgement covers everything older than the oldest message still in hand.
         underlay = await channel.get_underlay_channel()
-        oldest_held = min((taken.tag for taken in self._held), default=math.inf)
+        held = [*self._held, *(Taken(message) for message, _ in self._aside)]
+        oldest_held = min((taken.tag for taken in held), default=math.inf)
         together = [tag for tag in tags if tag < oldest_held]
         if together:
             await underlay.basic_ack(max(together), multiple=True)
@@ -149,22 +176,37 @@ class RabbitConsumer(Consumer[Taken]):
         # Mandatory: were the target gone, the message would be lost with the acknowledgement.
         await channel.default_exchange.publish(copy, to, mandatory=True)
 
+    async def _isolate(self, channel: AbstractChannel) -> None:
+        # The first of those with most deaths stays; max() returns the first.
+        first = max(self._aside, key=lambda delivered: delivered[1].unanswered)
+        back = [Taken(message) for message, _ in self._aside if message is not first[0]]
+        self._aside = [first]
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await self._return(channel, back)
+        self._aside.clear()
+        message, delivery = first
+        self._start(Taken(message, alone=True), delivery)
+
     async def _hand_back(self, channel: AbstractChannel) -> None:
-        # As new messages: one that merely returned to the queue would count as a worker's death.
-        back = dict(self._held)
+        back = [*self._held, *(Taken(message) for message, _ in self._aside)]
+        self._held.clear()
+        self._aside.clear()
         async with asyncio.timeout(TIDY_SECONDS):
-            await asyncio.gather(
-                *(
-                    channel.default_exchange.publish(
-                        messages.handed_back(taken.message), self._name, mandatory=True
-                    )
-                    for taken in back
+            await self._return(channel, back)
+
+    async def _return(self, channel: AbstractChannel, back: list[Taken]) -> None:
+        # As new messages: one that merely returned to the queue would count as a worker's death.
+        await asyncio.gather(
+            *(
+                channel.default_exchange.publish(
+                    messages.handed_back(taken.message), self._name, mandatory=True
                 )
+                for taken in back
             )
-            if back:
-                crash_point("delivery.handed_back", self.queue)
-            self._held.clear()
-            await self._acknowledge(channel, {taken.tag for taken in back})
+        )
+        if back:
+            crash_point("delivery.handed_back", self.queue)
+        await self._acknowledge(channel, {taken.tag for taken in back})
 
     async def _probe(self, channel: AbstractChannel) -> None:
         if time.monotonic() < self._probe_at:

@@ -30,7 +30,7 @@ def message_of(envelope: Envelope) -> Message:
 
 def delivery_of(message: AbstractIncomingMessage, queue: str) -> Delivery:
     """Return what was delivered; a return to the queue means that a worker fell silent."""
-    unanswered = _number(message, "x-delivery-count")
+    unanswered = _unanswered(message)
     return Delivery(
         queue=queue,
         routing_key=_routing_key(message),
@@ -52,8 +52,10 @@ def repeat_of(message: AbstractIncomingMessage, failure: Failure) -> Message:
 
 def handed_back(message: AbstractIncomingMessage) -> Message:
     """Return the copy that goes back to the queue although nobody has tried it to the end."""
-    attempts = _number(message, "attempts") + _number(message, "x-delivery-count")
-    return _copy(message, {"attempts": attempts})
+    return _copy(
+        message,
+        {"attempts": _number(message, "attempts"), "unanswered": _unanswered(message)},
+    )
 
 
 def buried(message: AbstractIncomingMessage, failure: Failure) -> Message:
@@ -163,6 +165,11 @@ def _number(message: AbstractIncomingMessage, header: str) -> int:
     # A hand may write anything: below 0 it would add to the attempts that a message gets.
     value = message.headers.get(header)
     return max(value, 0) if isinstance(value, int) else 0
+
+
+def _unanswered(message: AbstractIncomingMessage) -> int:
+    # The broker counts returns of this copy; what earlier copies had travels in a header.
+    return _number(message, "unanswered") + _number(message, "x-delivery-count")
 
 
 def _uuid(text: str | None) -> UUID | None:
