@@ -18,6 +18,7 @@ from common.bus import Bus
 from common.errors import Unavailable
 from common.events import Envelope
 from common.events.topology import TOPOLOGY
+from common.retry import Retry
 from tests.support.crowd import Crowd, a_day
 from tests.support.databases import connected
 from tests.support.invariants import BETWEEN_LOOKS, at_rest
@@ -39,9 +40,10 @@ POISON = {
         producer="poison",
     ),
 }
-DEAD = """
+DEAD = f"""
 INSERT INTO risk_engine.work (id, kind, payload, cause, expires_at, deaths)
-VALUES (gen_random_uuid(), 'calculate', $1::jsonb, '{}', now() + interval '1 hour', 3)
+VALUES (gen_random_uuid(), 'calculate', $1::jsonb, '{{}}', now() + interval '1 hour',
+        {Retry.deaths})
 """
 DEAD_CHUNK = (
     '{"as_of": "2024-01-02", "panel_version": 1, "items": '
@@ -116,11 +118,17 @@ async def trouble(trial: Trial) -> None:
 
 async def stop(trial: Trial) -> None:
     """SIGTERM while people come, messages are in hand and something is calculated."""
+    child = trial.victim.child
+    told = child.pid
+
+    async def gone() -> bool:
+        return child.pid != told or not child.running()
+
     async with _a_calculation_in_hand(trial) as calculator:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(trial.victim.child.pid, signal.SIGTERM)
+        _signal(told, signal.SIGTERM)  # not its successor, were it killed before
         await asyncio.sleep(1.0)
         _signal(calculator, signal.SIGCONT)
+        await eventually(gone, seconds=TO_REST)
 
 
 async def survives(trial: Trial, script: Script, spot: str, nth: int = 1) -> bool:
