@@ -62,12 +62,14 @@ documents: .venv/.dev ## Compare the generated documents with what the code says
 release-contracts: .venv/.dev ## Freeze the contracts as they are: part of a release
 	@$(BIN)/python -m deploy.embedded.documents.released
 
-# What a failure prints: SEED and ONLY; POINTS and ROUNDS make it shorter or longer.
+# What a failure prints: SEED and ONLY; POINTS, ROUNDS and IMPORTS make it shorter or longer.
 SEED ?=
 POINTS ?=
 ROUNDS ?=
+IMPORTS ?=
 ONLY ?=
-FAULT := FAULT_SEED='$(SEED)' FAULT_POINTS='$(POINTS)' FAULT_ROUNDS='$(ROUNDS)' FAULT_ONLY='$(ONLY)'
+FAULT := FAULT_SEED='$(SEED)' FAULT_POINTS='$(POINTS)' FAULT_ROUNDS='$(ROUNDS)' \
+	FAULT_IMPORTS='$(IMPORTS)' FAULT_ONLY='$(ONLY)'
 
 .PHONY: fault
 fault: .venv/.dev ## Kill hosts at every crash point on both transports, and worse; a new SEED each time

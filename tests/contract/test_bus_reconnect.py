@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -107,10 +108,14 @@ async def test_messages_flow_again_when_the_server_ended_its_sessions(
 Server = PrivatePostgres | PrivateRabbit
 
 
+def impatient_rabbit(directory: Path) -> PrivateRabbit:
+    return PrivateRabbit(directory, consumer_timeout=3_000)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=SERVERS)
 async def server(request, tmp_path_factory) -> AsyncIterator[Server]:
     directory = tmp_path_factory.mktemp(request.param)
-    kind = PrivatePostgres if request.param == "postgres" else PrivateRabbit
+    kind = PrivatePostgres if request.param == "postgres" else impatient_rabbit
     lent = kind(directory / "server")
     await lent.start()
     yield lent

@@ -1,8 +1,8 @@
 """Hosts to kill on both transports, the seed, and the count at the end.
 
 `make fault` sets FAULT_SEED (a new one if none is given), FAULT_POINTS (how many spots of the
-matrix; all if not set), FAULT_ROUNDS (how many seeds of what goes by chance) and FAULT_ONLY (spots
-that contain this text).
+matrix; all if not set), FAULT_ROUNDS (how many seeds of what goes by chance), FAULT_IMPORTS (how
+many through the storm) and FAULT_ONLY (spots that contain this text).
 """
 
 import os

@@ -6,6 +6,7 @@ excuses: who goes away refuses connections, cuts them or says 502 to 504, and no
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -52,17 +53,24 @@ class Crowd:
     promised: Promised = field(default_factory=Promised)
     heard: list[Heard] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    listeners: int = sys.maxsize
+    """How many of them listen to their events all the time; the others only ask."""
     _listening: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def newcomer(self) -> "Person":
-        """Return somebody who has registered, logged in and listens to their events."""
-        person = Person(self, Client(self.address))
+        """Return somebody who has registered and logged in; the first ones also listen."""
+        person = self._person()
         await person.sign_up()
+        if len(self.heard) >= self.listeners:
+            return person
         heard = await person.begin_to_listen()
         self.heard.append(heard)
         listening = asyncio.create_task(person.listen(heard))
         self._listening.append(listening)
         return person
+
+    def _person(self) -> "Person":
+        return Person(self, Client(self.address))
 
     def leave(self) -> None:
         """Stop listening; promises stay."""

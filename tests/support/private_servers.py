@@ -23,24 +23,30 @@ from tests.support.system import free_port
 STARTS_WITHIN = 120.0
 DEBIAN = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """What Debian's command of that name runs after becoming the account of the machine's broker."""
-QUICK_TO_LOSE_PATIENCE = """
-[{rabbit, [
-    {consumer_timeout, 3000},
-    {channel_tick_interval, 500}
-]}].
+CONSUMER_TIMEOUT = 30 * 60_000
+CONFIGURATION = """
+[{{rabbit, [
+    {{consumer_timeout, {consumer_timeout}}},
+    {{channel_tick_interval, 500}}
+]}}].
 """
-"""A message may be in hand for 3 s, not 30 minutes, before the broker closes the channel."""
 
 
 class PrivateRabbit:
     """A RabbitMQ node. Skips the test where none is installed."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, consumer_timeout: int = CONSUMER_TIMEOUT) -> None:
+        """Name an empty directory.
+
+        `consumer_timeout`: the milliseconds for which a message may be in hand before the broker
+        closes the channel; what it is by default is RabbitMQ's.
+        """
         command = DEBIAN if DEBIAN.exists() else shutil.which("rabbitmq-server")
         if command is None or shutil.which("epmd") is None:
             pytest.skip("rabbitmq-server is not installed: no broker to restart")
         self._command = str(command)
         self._directory = directory
+        self._configuration = CONFIGURATION.format(consumer_timeout=consumer_timeout)
         self._names = free_port()
         self.port = free_port()
         self._distribution = free_port()
@@ -55,7 +61,7 @@ class PrivateRabbit:
         """Return when it takes connections. Call it from the main thread: it is our child."""
         self._directory.mkdir(parents=True, exist_ok=True)
         (self._directory / "plugins").write_text("[].\n")
-        (self._directory / "advanced.config").write_text(QUICK_TO_LOSE_PATIENCE)
+        (self._directory / "advanced.config").write_text(self._configuration)
         if self._epmd is None:
             # Erlang's register of names: one of our own, that ends with us.
             epmd = shutil.which("epmd") or ""

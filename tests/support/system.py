@@ -263,6 +263,13 @@ def wait_until_ready(address: str, processes: list[Process]) -> None:
     raise AssertionError(f"not ready: {processes[-1].tail()}")
 
 
+async def is_ready(http: httpx.AsyncClient, address: str) -> bool:
+    """Whether a service says that it is ready."""
+    with contextlib.suppress(httpx.TransportError):
+        return (await http.get(f"{address}/health/ready")).is_success
+    return False
+
+
 async def eventually(probe, seconds: float = 30.0, pause: float = 0.05):
     """Return the first true value of an async probe; the last value's repr when none comes."""
     value = None

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import httpx
 
 from deploy.cli.client import Client, Refused
 from tests.support.crowd import STOCKS, Crowd, Person
-from tests.support.system import SevenProcesses
+from tests.support.system import SevenProcesses, is_ready
 
 T = TypeVar("T")
 
@@ -26,7 +26,6 @@ better, and nothing of it was done."""
 UNAVAILABLE = "503"
 PATIENCE = 120.0
 LISTENERS = 5
-"""People who listen to their events all the time; the others only ask."""
 
 
 @dataclass
@@ -46,19 +45,12 @@ class Traffic(Crowd):
             random.Random(seed),
             system.bus(),
             system.admin_url,
+            listeners=LISTENERS,
             addresses=system.addresses,
         )
 
-    async def newcomer(self) -> Person:
-        """Return somebody strict who has registered and logged in; the first ones also listen."""
-        person = StrictPerson(self, Client(self.address))
-        await person.sign_up()
-        if len(self.heard) == LISTENERS:
-            return person
-        heard = await person.begin_to_listen()
-        self.heard.append(heard)
-        self._listening.append(asyncio.create_task(person.listen(heard)))
-        return person
+    def _person(self) -> Person:
+        return StrictPerson(self, Client(self.address))
 
     @asynccontextmanager
     async def flowing(self, people: int):
@@ -92,13 +84,8 @@ class Traffic(Crowd):
             httpx.AsyncClient(trust_env=False, timeout=5) as http,
         ):
             for address in self.addresses.values():
-                while not await self._ready(http, address):
+                while not await is_ready(http, address):
                     await asyncio.sleep(0.1)
-
-    async def _ready(self, http: httpx.AsyncClient, address: str) -> bool:
-        with suppress(httpx.TransportError):
-            return (await http.get(f"{address}/health/ready")).is_success
-        return False
 
 
 class StrictPerson(Person):
