@@ -20,6 +20,7 @@ from common.dead_letters import (
     WholeLetter,
     Workbench,
 )
+from common.errors import said_of
 from common.events.topology import TOPOLOGY
 from common.settings import SERVICES
 from deploy.cli.access import bus, connected
@@ -188,6 +189,9 @@ def discard(
             return await bench.look(service=service, kind=kind, limit=1)
 
         there = _with_bench(look, url, token, over_bus=over_bus).total
+        if not there:
+            typer.echo("There are no dead letters to discard.")
+            raise typer.Exit
         typer.confirm(f"Delete {there} dead letters for good?", abort=True, err=True)
 
     async def move(bench: Bench) -> Moved:
@@ -240,9 +244,7 @@ def _selection(
             }
         )
     except ValidationError as error:
-        said = (
-            error.errors()[0]["msg"].removeprefix("Value error, ").replace('"all": true', "--all")
-        )
+        said = said_of(error.errors()[0]).replace('"all": true', "--all")
         raise typer.BadParameter(f"{said}.") from error
 
 

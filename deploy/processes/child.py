@@ -104,10 +104,13 @@ class Child:
                 os.kill(self.pid, number)
 
     def last_words(self) -> str:
-        """Return why it ended: the sentence of a service that cannot start, else the last line.
+        """Return why it ended: the signal that killed it, else the sentence of a service that
+        cannot start, else the last line.
 
         While a process is replaced, two of them write to the log.
         """
+        if self.status is not None and self.status < 0:
+            return f"killed by {signal.Signals(-self.status).name}"
         with self._log.open("rb") as log:
             size = log.seek(0, 2)
             log.seek(max(self._log_began, size - TAIL_BYTES))

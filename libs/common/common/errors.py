@@ -1,10 +1,11 @@
 """Errors as values people can act on: a code, a status, a sentence, a row in the docs.
 
 Every service lists its codes in one enum, a subclass of `ErrorCode`; `docs/errors.md` is generated
-from them. `ServiceError` carries a code to the edge, where `common.http` writes the one body that
-all services answer with.
+from them. `ServiceError` carries a code to the edge, where `common.error_answers` writes the one
+body that all services answer with.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -89,6 +90,12 @@ class Unavailable(Exception):
 
 class LeaseLost(Exception):
     """Somebody else holds the work by now; what was done here must not be committed."""
+
+
+def said_of(fault: Mapping[str, Any]) -> str:
+    """Return the sentence of a fault that Pydantic found: of a validator's own, only its words."""
+    words = fault.get("ctx", {}).get("error") if fault["type"] == "value_error" else None
+    return str(words or fault["msg"])
 
 
 def body(code: ErrorCode, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:

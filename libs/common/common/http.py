@@ -6,24 +6,20 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Literal
 from uuid import uuid4
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.encoders import jsonable_encoder
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common.errors import CommonCode, ErrorCode, ServiceError, Unavailable, body
+from common.error_answers import TRY_AGAIN_SOON, answer_errors, error_response
+from common.errors import CommonCode, Unavailable
 from common.metrics import CONTENT_TYPE_LATEST, Metric, Metrics
 from common.openapi import Application
 from common.telemetry import Span, Telemetry
-from common.text import printable
 from common.unit_of_work import Unit, UnitOfWork
 
 log = structlog.get_logger()
@@ -32,10 +28,8 @@ Check = Callable[[], Awaitable[None]]
 """Returns when a dependency answers; raises `Unavailable` when it does not."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_SHOWN_CHARACTERS = 200
 _UNSEEN = frozenset({"/health", "/health/ready", "/metrics"})
 """Asked every few seconds by machines: neither logged nor measured nor traced."""
-TRY_AGAIN_SOON = {"Retry-After": "2"}
 CHECK_SECONDS = 3.0
 """After which a dependency that says nothing counts as away."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -80,10 +74,7 @@ def create_app(
     app.state.unit_of_work = unit_of_work
     app.state.readiness = {"database": unit_of_work.database.health}
     app.add_middleware(RequestContext, service=name, telemetry=telemetry)
-    app.add_exception_handler(ServiceError, _refuse)
-    app.add_exception_handler(Unavailable, _unavailable)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _framework_error)
+    answer_errors(app)
     _add_health(app, name, telemetry.metrics)
     return app
 
@@ -97,18 +88,6 @@ async def unit(request: Request) -> AsyncIterator[Unit]:
 
 # With scope "function" the commit comes before the answer: a 2xx means that it is stored.
 Transaction = Annotated[Unit, Depends(unit, scope="function")]
-
-
-def error_response(
-    code: ErrorCode,
-    message: str | None = None,
-    *,
-    details: dict[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """Return the one error body of every service, with its status."""
-    content = jsonable_encoder(body(code, message or code.spec.meaning, details))
-    return JSONResponse(content, code.spec.status, headers=dict(headers or {}))
 
 
 async def rendered(make: Callable[[], BaseModel]) -> Response:
@@ -247,57 +226,3 @@ async def _state(check: Check) -> str:
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
     return "ok"
-
-
-async def _refuse(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return error_response(error.code, error.message, details=error.details, headers=headers)
-
-
-async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("unavailable", reason=str(error))
-    return error_response(CommonCode.ERR_UNAVAILABLE, headers=TRY_AGAIN_SOON)
-
-
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    faults = [
-        {
-            "code": fault["type"],
-            "field": _field(fault),
-            "message": fault["msg"],
-            **_shown_value(fault),
-        }
-        for fault in error.errors()
-    ]
-    sentence = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults[:3])
-    return error_response(CommonCode.ERR_VALIDATION, sentence, details={"errors": faults})
-
-
-def _field(fault: Mapping[str, Any]) -> str:
-    where = [str(part) for part in fault["loc"]]
-    # What is no JSON has no fields: the place is an offset into the body.
-    return where[0] if fault["type"] == "json_invalid" else ".".join(where[1:]) or where[0]
-
-
-def _shown_value(fault: Mapping[str, Any]) -> dict[str, str]:
-    value = fault.get("input")
-    if not isinstance(value, str | int | float) or "password" in fault["loc"]:
-        return {}
-    return {"value": printable(str(value)[:_SHOWN_CHARACTERS])}
-
-
-async def _framework_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    known = {
-        401: CommonCode.ERR_AUTH_001,
-        403: CommonCode.ERR_AUTH_002,
-        404: CommonCode.ERR_NOT_FOUND,
-        405: CommonCode.ERR_METHOD,
-        413: CommonCode.ERR_TOO_LARGE,
-    }
-    code = known.get(error.status_code, CommonCode.ERR_HTTP)
-    response = error_response(code, str(error.detail), headers=error.headers)
-    response.status_code = error.status_code
-    return response

@@ -17,7 +17,7 @@ from common.bootstrap import BUS_SCHEMA, NotBootstrapped, bootstrap, check_login
 from common.bus import Bus
 from common.bus.connect import connect
 from common.db import dsn, parse_url
-from common.errors import Unavailable
+from common.errors import Unavailable, said_of
 from common.events.topology import TOPOLOGY
 from common.home import HomeSettings, kept_secret
 from common.launch import launched
@@ -154,7 +154,7 @@ def _listener(address: str, port: int) -> socket:
 def settings_sentence(error: ValidationError) -> str:
     """Return what is wrong with the settings, by the names of the environment, in one line."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']).upper() or 'settings'}: {fault['msg']}"
+        f"{'.'.join(str(part) for part in fault['loc']).upper() or 'settings'}: {said_of(fault)}"
         for fault in error.errors()
     )
 

@@ -10,8 +10,8 @@ from math import ceil
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from common.error_answers import error_response
 from common.errors import ServiceError
-from common.http import error_response
 from common.unit_of_work import UnitOfWork
 from gateway.domain.codes import Code
 from gateway.repository import Store
