@@ -104,16 +104,17 @@ class Child:
                 os.kill(self.pid, number)
 
     def last_words(self) -> str:
-        """Return why it ended: the signal that killed it, else the sentence of a service that
-        cannot start, else the last line.
+        """Return why it ended: the sentence of a service that cannot start, else the signal that
+        killed it, else the last line.
 
         While a process is replaced, two of them write to the log.
         """
-        if self.status is not None and self.status < 0:
-            return f"killed by {signal.Signals(-self.status).name}"
         with self._log.open("rb") as log:
             size = log.seek(0, 2)
             log.seek(max(self._log_began, size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").strip().splitlines()
         sentences = [line for line in lines if line.startswith(f"{self.service}: ")]
+        if not sentences and self.status is not None and self.status < 0:
+            number = -self.status
+            return f"ended by signal {number}: {signal.strsignal(number)}"
         return (sentences or lines or [f"{self.service} ended without a word"])[-1]

@@ -20,6 +20,7 @@ from common.bus.rabbitmq.layout import Layout
 from common.events.topology import Queue, Topology
 from common.retry import Retry
 from tests.support.brokers import forget_namespace
+from tests.support.tcp_proxy import at_port
 
 ROOT = Path(__file__).parents[2]
 LADDER = (0.05, 0.1, 0.2)
@@ -88,9 +89,7 @@ class Transport:
 
     def through(self, port: int) -> str:
         """Return this transport's address as seen through a proxy's port."""
-        parts = urlsplit(self.url)
-        netloc = parts.netloc.replace(f":{parts.port}", f":{port}")
-        return urlunsplit(parts._replace(netloc=netloc))
+        return at_port(self.url, port)
 
 
 class PostgresTransport(Transport):

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import aio_pika
@@ -382,9 +381,7 @@ def test_an_address_of_another_kind_is_refused():
 
 
 async def test_consumption_and_publishing_resume_after_the_line_was_cut(transport: Transport):
-    target = urlsplit(transport.url)
-    proxy = TcpProxy(target.hostname or "", target.port or 0)
-    async with proxy.listening():
+    async with TcpProxy.to(transport.url).listening() as proxy:
         bus, handler = transport.bus(at=transport.through(proxy.port)), Recorder()
         subscription = await bus.subscribe("orders", handler)
         await bus.publish([order(1)])

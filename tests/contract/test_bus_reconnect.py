@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -28,8 +27,7 @@ SERVERS = ["postgres", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
 
 @asynccontextmanager
 async def behind_a_proxy(transport: Transport) -> AsyncIterator[tuple[TcpProxy, Bus]]:
-    target = urlsplit(transport.url)
-    async with TcpProxy(target.hostname or "", target.port or 0).listening() as proxy:
+    async with TcpProxy.to(transport.url).listening() as proxy:
         bus = transport.bus(at=transport.through(proxy.port))
         yield proxy, bus
         await bus.close()

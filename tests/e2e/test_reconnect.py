@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
@@ -16,7 +15,7 @@ from tests.support.crowd import Crowd
 from tests.support.databases import fresh_database
 from tests.support.invariants import at_rest
 from tests.support.system import SevenProcesses, eventually, is_ready
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy, at_port
 
 pytestmark = [
     pytest.mark.rabbitmq,
@@ -39,9 +38,9 @@ class Wired:
     async def unready(self) -> set[str]:
         """Return the services that do not say that they are ready."""
         async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
-            asked = self.system.addresses.items()
-            ready = await asyncio.gather(*(is_ready(http, address) for _, address in asked))
-        return {name for (name, _), is_ready in zip(asked, ready, strict=True) if not is_ready}
+            names, addresses = zip(*self.system.addresses.items(), strict=True)
+            ready = await asyncio.gather(*(is_ready(http, address) for address in addresses))
+        return {name for name, well in zip(names, ready, strict=True) if not well}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,11 +49,14 @@ async def wired(request, tmp_path_factory) -> AsyncIterator[Wired]:
     home = tmp_path_factory.mktemp("home")
     async with (
         fresh_database(request.getfixturevalue("postgres_admin_url")) as fresh,
-        proxy_to(fresh.url).listening() as to_database,
-        proxy_to(broker).listening() as to_broker,
+        TcpProxy.to(fresh.url).listening() as to_database,
+        TcpProxy.to(broker).listening() as to_broker,
     ):
         system = SevenProcesses(
-            home, through(to_database, fresh.url), through(to_broker, broker), fresh.namespace
+            home,
+            at_port(fresh.url, to_database.port),
+            at_port(broker, to_broker.port),
+            fresh.namespace,
         )
         await asyncio.to_thread(system.start)
         yield Wired(system, {"database": to_database, "broker": to_broker}, fresh.url)
@@ -98,14 +100,3 @@ async def test_every_service_says_that_it_is_cut_off_and_is_back_by_itself(
         await person.close()
     crowd.leave()
     await crowd.bus.close()
-
-
-def proxy_to(url: str) -> TcpProxy:
-    target = urlsplit(url)
-    return TcpProxy(target.hostname or "", target.port or 0)
-
-
-def through(proxy: TcpProxy, url: str) -> str:
-    parts = urlsplit(url)
-    netloc = parts.netloc.replace(f":{parts.port}", f":{proxy.port}")
-    return urlunsplit(parts._replace(netloc=netloc))

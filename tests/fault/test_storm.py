@@ -20,6 +20,7 @@ from tests.support.databases import connected, fresh_database
 from tests.support.invariants import at_rest
 from tests.support.private_servers import PrivatePostgres, PrivateRabbit
 from tests.support.system import SevenProcesses
+from tests.support.victim import QUICK
 
 pytestmark = [pytest.mark.fault, pytest.mark.rabbitmq, pytest.mark.timeout(3600)]
 
@@ -31,11 +32,6 @@ RESTARTS = 5
 BETWEEN_KILLS = (2.0, 5.0)
 """Seconds."""
 TO_REST = 180.0
-QUIET = {
-    "GATEWAY_ATTEMPTS_PER_MINUTE": "1000000",
-    "GATEWAY_WRITES_PER_MINUTE": "1000000",
-    "LOG_LEVEL": "WARNING",
-}
 COUNTS = """
 SELECT (SELECT count(*) FROM onboarding.portfolios) AS accepted,
        (SELECT count(DISTINCT portfolio_id) FROM risk_engine.results) AS calculated,
@@ -56,7 +52,7 @@ async def weather(
             stack.push_async_callback(server.close)
         fresh = await stack.enter_async_context(fresh_database(database.url))
         system = SevenProcesses(
-            tmp_path / "home", fresh.url, broker.url, fresh.namespace, extra=QUIET
+            tmp_path / "home", fresh.url, broker.url, fresh.namespace, extra=QUICK
         )
         stack.callback(system.stop)
         await asyncio.to_thread(system.start)

@@ -138,9 +138,7 @@ async def test_work_that_is_given_up_announces_what_there_is(world):
     world.market.trouble = Unavailable("the provider is down")
     await world.harness.deliver(PortfolioCreated(book=there), user_id=there.user_id)
     await world.until("SELECT 1 FROM marketdata.work WHERE reason IS NOT NULL")
-    await world.rows(
-        f"UPDATE marketdata.work SET deaths = {Retry.deaths}, available_at = now() RETURNING id"
-    )
+    await world.rows(ITS_WORKERS_DIED)
     await world.harness.eventually(lambda: world.harness.bus.events(PricesIncomplete))
 
     [incomplete] = world.harness.bus.events(PricesIncomplete)
@@ -155,9 +153,7 @@ async def test_work_given_up_before_any_price_was_loaded_still_ends_its_run(worl
     world.market.trouble = Unavailable("the provider is down")
     await world.harness.deliver(PortfolioCreated(book=held), user_id=held.user_id)
     await world.until("SELECT 1 FROM marketdata.work WHERE reason IS NOT NULL")
-    await world.rows(
-        f"UPDATE marketdata.work SET deaths = {Retry.deaths}, available_at = now() RETURNING id"
-    )
+    await world.rows(ITS_WORKERS_DIED)
     await world.harness.eventually(lambda: world.harness.bus.events(PricesIncomplete))
     metadata = await world.metadata(MONDAY, 1, "AAPL")
     assert metadata["missing"] == {"AAPL": "not_loaded"}
@@ -171,9 +167,7 @@ async def test_a_book_that_was_fetched_is_announced_when_its_work_is_given_up(wo
     world.market.trouble = Unavailable("the provider is down")
     await world.harness.deliver(run_for(held, as_of=MONDAY))
     await world.until("SELECT 1 FROM marketdata.work WHERE reason IS NOT NULL")
-    await world.rows(
-        f"UPDATE marketdata.work SET deaths = {Retry.deaths}, available_at = now() RETURNING id"
-    )
+    await world.rows(ITS_WORKERS_DIED)
     [incomplete] = await world.harness.eventually(
         lambda: world.harness.bus.events(PricesIncomplete)
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit, urlunsplit
 
 
 class TcpProxy:
@@ -15,6 +16,12 @@ class TcpProxy:
         self._flowing.set()
         self.up = True
         self.port = 0
+
+    @classmethod
+    def to(cls, url: str) -> "TcpProxy":
+        """Return a proxy to the server of an address."""
+        target = urlsplit(url)
+        return cls(target.hostname or "", target.port or 0)
 
     def cut(self) -> None:
         """End every line and refuse new ones."""
@@ -84,3 +91,9 @@ class TcpProxy:
             sink.write(chunk)
             await sink.drain()
         raise ConnectionResetError
+
+
+def at_port(url: str, port: int) -> str:
+    """Return an address with another port: a server's as seen through a proxy."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}")))

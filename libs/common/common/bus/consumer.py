@@ -5,8 +5,9 @@ there are free slots, and rests until something arrives, is finished or falls du
 every error by connecting again.
 
 A message whose worker died is suspected of having killed it, and so is all that was in hand beside
-it. Suspects are therefore handled alone, the one with most deaths first, with nothing else in hand:
-what dies then dies of itself, and only the guilty one is counted on to its end.
+it. Suspects are therefore handled alone, the one with most deaths first, with nothing else of the
+queue in hand: what dies then is counted alone. Only another queue or work of the same process may
+still be to blame, which is why `Retry.deaths` are more than one would need.
 """
 
 import asyncio

@@ -13,7 +13,6 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
@@ -31,9 +30,6 @@ PROBE = 2.0
 PROBE_TIMEOUT = 3.0
 STALLED = 2
 """Probes in a row that find messages waiting while none came: then the consumer is made anew."""
-
-
-Delivered: TypeAlias = tuple[AbstractIncomingMessage, Delivery]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +59,14 @@ class RabbitConsumer(Consumer[Taken]):
         self._probe_at = 0.0
         self._stalled = 0
         self._cancelled = False
-        self._aside: list[Delivered] = []
+        self._aside: dict[Taken, Delivery] = {}
         """What came with a suspect, itself included, and has not been begun."""
         super().__init__(consumption)
+
+    @property
+    def in_hand(self) -> int:
+        """Return how many messages were taken, begun or not, and not yet settled."""
+        return super().in_hand + len(self._aside)
 
     async def _serve(self) -> None:
         try:
@@ -128,7 +129,7 @@ class RabbitConsumer(Consumer[Taken]):
         self.newest_taken = max(self.newest_taken, messages.published_at(message))
         delivery = messages.delivery_of(message, self.queue)
         if delivery.unanswered or self._aside or not self._free:
-            self._aside.append((message, delivery))
+            self._aside[Taken(message, alone=True)] = delivery
             self._wake.set()
         else:
             self._start(Taken(message), delivery)
@@ -157,8 +158,7 @@ class RabbitConsumer(Consumer[Taken]):
     async def _acknowledge(self, channel: AbstractChannel, tags: set[int]) -> None:
         # One acknowledgement covers everything older than the oldest message still in hand.
         underlay = await channel.get_underlay_channel()
-        held = [*self._held, *(Taken(message) for message, _ in self._aside)]
-        oldest_held = min((taken.tag for taken in held), default=math.inf)
+        oldest_held = min((taken.tag for taken in (*self._held, *self._aside)), default=math.inf)
         together = [tag for tag in tags if tag < oldest_held]
         if together:
             await underlay.basic_ack(max(together), multiple=True)
@@ -178,21 +178,15 @@ class RabbitConsumer(Consumer[Taken]):
 
     async def _isolate(self, channel: AbstractChannel) -> None:
         # The first of those with most deaths stays; max() returns the first.
-        first = max(self._aside, key=lambda delivered: delivered[1].unanswered)
-        back = [Taken(message) for message, _ in self._aside if message is not first[0]]
-        self._aside = [first]
+        first = max(self._aside, key=lambda taken: self._aside[taken].unanswered)
+        back = [taken for taken in self._aside if taken is not first]
         async with asyncio.timeout(ANSWER_TIMEOUT):
             await self._return(channel, back)
-        self._aside.clear()
-        message, delivery = first
-        self._start(Taken(message, alone=True), delivery)
+        self._start(first, self._aside.pop(first))
 
     async def _hand_back(self, channel: AbstractChannel) -> None:
-        back = [*self._held, *(Taken(message) for message, _ in self._aside)]
-        self._held.clear()
-        self._aside.clear()
         async with asyncio.timeout(TIDY_SECONDS):
-            await self._return(channel, back)
+            await self._return(channel, [*self._held, *self._aside])
 
     async def _return(self, channel: AbstractChannel, back: list[Taken]) -> None:
         # As new messages: one that merely returned to the queue would count as a worker's death.
@@ -206,6 +200,9 @@ class RabbitConsumer(Consumer[Taken]):
         )
         if back:
             crash_point("delivery.handed_back", self.queue)
+        for taken in back:
+            self._held.pop(taken, None)
+            self._aside.pop(taken, None)
         await self._acknowledge(channel, {taken.tag for taken in back})
 
     async def _probe(self, channel: AbstractChannel) -> None:
