@@ -6,31 +6,23 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from pydantic import BaseModel
-from sqlalchemy import MetaData, func, select
+from sqlalchemy import select
 
 from chat.main import build
 from chat.settings import Settings
-from common.db import Database, dsn, parse_url, role_name, role_password
 from common.dead_letters import Selection
 from common.dead_letters.api import BODY_LIMIT, PATH
 from common.dead_letters.work import WorkLetters
-from common.messaging import messaging_tables
 from common.retry import Retry
 from common.service import Platform, Service
 from common.unit_of_work import Cause, UnitOfWork
 from common.work import Finish, Job, Work, Worker
-from tests.support.databases import ROLE_SECRET
+from tests.integration.messaging_world import Errand, count
 from tests.support.harness import Harness, running
 
-SCHEMA = "chat"
 QUICK = Retry(ladder=(0.01,), attempts=2)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 ALL = Selection(all=True)
-
-
-class Errand(BaseModel):
-    name: str
 
 
 class Errands:
@@ -56,19 +48,6 @@ class Errands:
 
 
 @pytest.fixture
-async def unit_of_work(database) -> AsyncIterator[UnitOfWork]:
-    role = role_name(database.namespace, SCHEMA)
-    url = parse_url(database.url).set(username=role, password=role_password(ROLE_SECRET, role))
-    own = Database(parse_url(dsn(url)), SCHEMA)
-    registry = MetaData(schema=SCHEMA)
-    messaging_tables(registry)
-    async with own.engine.begin() as connection:
-        await connection.run_sync(registry.create_all)
-    yield UnitOfWork(own, producer="chat")
-    await own.close()
-
-
-@pytest.fixture
 def letters(unit_of_work: UnitOfWork) -> WorkLetters:
     return WorkLetters(unit_of_work, "chat")
 
@@ -83,12 +62,6 @@ async def dead(letters: WorkLetters, count: int) -> None:
     async with asyncio.timeout(20):
         while (await letters.look(group=None, limit=0)).total < count:
             await asyncio.sleep(0.02)
-
-
-async def rows(unit_of_work: UnitOfWork) -> int:
-    async with unit_of_work.begin() as unit:
-        table = unit_of_work.tables.work
-        return int(await unit.connection.scalar(select(func.count()).select_from(table)) or 0)
 
 
 @pytest.fixture
@@ -134,7 +107,7 @@ async def test_a_redriven_row_is_worked_on_at_once_as_if_it_were_new(
                 await asyncio.sleep(0.01)
         assert await letters.redrive(ALL) == 0
     assert sorted(given_up.done) == ["bread", "milk", "salt"]
-    assert await rows(unit_of_work) == 0
+    assert await count(unit_of_work, unit_of_work.tables.work) == 0
 
 
 async def test_a_redriven_row_has_its_attempts_and_a_deadline_of_its_own(
@@ -159,7 +132,7 @@ async def test_only_the_named_rows_or_those_of_a_cause_are_moved(unit_of_work, l
     assert await letters.redrive(one) == 0
     assert await letters.discard(Selection(group="another")) == 0
     assert await letters.discard(Selection(group=page.groups[0].id)) == 2
-    assert await rows(unit_of_work) == 1, "what lives is not discarded"
+    assert await count(unit_of_work, unit_of_work.tables.work) == 1, "what lives is not discarded"
     assert await letters.discard(ALL) == 0
 
 
