@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from common.bootstrap import NotBootstrapped
 from common.errors import Unavailable
 from common.home import HomeSettings, database_address, write_private
-from common.process import Build, platform, settings_sentence
+from common.process import Build, platform, settings_sentence, settle
 from common.service import host, listen, stop_on_signals
 from common.settings import SERVICES, OwnPorts, SharedSettings
 from common.telemetry import configure_logging
@@ -133,10 +133,15 @@ async def _host(
         build = await asyncio.to_thread(loading.result)
         services = [make(lent) for make in build.values()]
         ready = asyncio.Event()
+
+        def started() -> None:
+            settle()
+            ready.set()
+
         client = journey or _announce
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(host(services, lent, listeners, on_ready=ready.set))
+                tasks.create_task(host(services, lent, listeners, on_ready=started))
                 tasks.create_task(_watch(ground.server, lent.stopping))
                 tasks.create_task(
                     _travel(

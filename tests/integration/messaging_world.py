@@ -1,6 +1,6 @@
 """What the tests of outbox, inbox and work share: one service's schema with nothing else in it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -10,7 +10,8 @@ from sqlalchemy import MetaData, Table, func, select
 from common.db import Database, dsn, parse_url, role_name, role_password
 from common.events.chat import InsightGenerated
 from common.messaging import messaging_tables
-from common.unit_of_work import UnitOfWork
+from common.unit_of_work import Unit, UnitOfWork
+from common.work import Finish, Job, Work
 from tests.support.databases import ROLE_SECRET, FreshDatabase
 
 SCHEMA = "chat"
@@ -47,3 +48,13 @@ async def count(unit_of_work: UnitOfWork, table: Table) -> int:
     """Return how many rows a table has."""
     async with unit_of_work.begin() as unit:
         return int(await unit.connection.scalar(select(func.count()).select_from(table)) or 0)
+
+
+def job(run: Callable[[Work, Finish], Awaitable[None]], given_up: list[str]) -> dict[str, Job]:
+    """Return the job of errands: how one is run, and a note of those that are given up."""
+
+    async def give_up(_work: Work, reason: str, unit: Unit) -> None:
+        given_up.append(reason)
+        unit.publish(insight(f"gave up: {reason}"))
+
+    return {"errand": Job(run, give_up)}

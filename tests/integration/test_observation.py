@@ -21,7 +21,8 @@ from common.retry import Retry
 from common.service import Platform
 from common.unit_of_work import UnitOfWork
 from common.work import Worker
-from tests.integration.test_messaging import Errand, eventually, job
+from tests.integration.messaging_world import Errand, job
+from tests.support.bus_probe import until
 from tests.support.harness import Harness, running
 
 pytestmark = pytest.mark.usefixtures("looking_often")
@@ -117,7 +118,7 @@ async def test_attempts_at_work_are_counted_by_how_they_ended(chat):
         for name in ("away", "broken"):
             async with units.begin() as unit:
                 unit.enqueue("errand", Errand(name=name))
-        await eventually(lambda: given_up and tries.count("away") == 2)
+        await until(lambda: given_up and tries.count("away") == 2)
         await asyncio.sleep(0.1)
     counted = samples(units.telemetry.metrics)
     by_outcome = {

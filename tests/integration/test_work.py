@@ -10,8 +10,8 @@ from common.errors import LeaseLost, Unavailable
 from common.relay import Relay
 from common.retry import Retry
 from common.stopping import TIDY_SECONDS, Stopping
-from common.work import Job, Worker
-from tests.integration.messaging_world import SCHEMA, Errand, count, insight
+from common.work import Worker
+from tests.integration.messaging_world import SCHEMA, Errand, count, insight, job
 from tests.support.bus_probe import until
 from tests.support.recording_bus import RecordingBus
 
@@ -21,14 +21,6 @@ QUICK = Retry(ladder=(0.01, 0.02), attempts=3)
 async def enqueue(unit_of_work, name="x", **options):
     async with unit_of_work.begin() as unit:
         unit.enqueue("errand", Errand(name=name), **options)
-
-
-def job(run, given_up):
-    async def give_up(work, reason, unit):
-        given_up.append(reason)
-        unit.publish(insight(f"gave up: {reason}"))
-
-    return {"errand": Job(run, give_up)}
 
 
 async def test_work_commits_its_result_its_end_and_its_events_together(unit_of_work):

@@ -24,7 +24,7 @@ from gateway.api.reader import LogReader
 from gateway.api.streams import Stream, Streams
 from gateway.domain.codes import Code
 from gateway.domain.news import Logged
-from gateway.repository import Standing, Store
+from gateway.repository import READ_AT_ONCE, Standing, Store
 from gateway.schemas import FRAMES
 
 log = structlog.get_logger()
@@ -158,8 +158,8 @@ async def _frames(
         for item in news:
             seq = item.seq
             if item.portfolio_id in (None, portfolio_id) or portfolio_id is None:
-                yield _frame(item.name, item.shown(), item.seq)
-        if not news:
+                yield format_sse_event(event=item.name, data_str=item.shown_json, id=str(item.seq))
+        if len(news) < READ_AT_ONCE:  # what has come since it looked has woken it
             left = stream.seconds_left(clock())
             if not await stream.woken(within=min(shared.heartbeat, max(left, 0.0))):
                 yield format_sse_event(comment="heartbeat")

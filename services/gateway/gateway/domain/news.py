@@ -6,11 +6,12 @@ another's. Whose portfolio it is, is not decided here.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import singledispatch
+from functools import cached_property, singledispatch
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from common.events import Event
 from common.events.chat import InsightGenerated
@@ -50,6 +51,11 @@ class Logged(BaseModel, frozen=True):
             "trace_id": self.trace_id,
             **self.payload,
         }
+
+    @cached_property
+    def shown_json(self) -> str:
+        """Return the same as JSON; all streams that show it share one."""
+        return to_json(self.shown()).decode()
 
 
 @singledispatch

@@ -12,12 +12,13 @@ from sqlalchemy import (
     Row,
     Text,
     Uuid,
+    and_,
+    bindparam,
     cast,
     column,
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
     true,
@@ -35,6 +36,54 @@ READ_AT_ONCE = 200
 
 Position = tuple[UUID, int]
 """A user, and the last `seq` that was seen of theirs."""
+
+
+# Built once: they are asked at every (re)connection and every time somebody is told something, and
+# building one takes longer than asking it.
+_ASKED = (
+    func.unnest(bindparam("users", type_=ARRAY(Uuid)), bindparam("seqs", type_=ARRAY(BigInteger)))
+    .table_valued(column("user_id", Uuid), column("after", BigInteger))
+    .render_derived("asked")
+)
+_NEWS = (
+    select(EVENT_LOG)
+    .where(EVENT_LOG.c.user_id == _ASKED.c.user_id, EVENT_LOG.c.seq > _ASKED.c.after)
+    .order_by(EVENT_LOG.c.seq)
+    .limit(READ_AT_ONCE)
+    .lateral("news")
+)
+_AFTER = (
+    select(_ASKED.c.after, *_NEWS.c)
+    .select_from(_ASKED.join(_NEWS, true()))
+    .order_by(_NEWS.c.user_id, _NEWS.c.seq)
+)
+_USER = bindparam("user_id", type_=Uuid)
+_SEQ = bindparam("seq", type_=BigInteger)
+_RESUMABLE = select(
+    or_(
+        exists().where(EVENT_LOG.c.user_id == _USER, EVENT_LOG.c.seq == _SEQ + 1),
+        func.coalesce(
+            select(STREAMS.c.last_seq).where(STREAMS.c.user_id == _USER).scalar_subquery(), 0
+        )
+        == _SEQ,
+    ).label("resumable")
+)
+_PORTFOLIO = bindparam("portfolio_id", type_=Uuid)
+# One statement sees one state: the events are exactly those up to `last_seq`.
+_STANDING = (
+    select(STREAMS.c.last_seq, LATEST)
+    .join_from(
+        STREAMS,
+        LATEST,
+        and_(
+            LATEST.c.user_id == STREAMS.c.user_id,
+            or_(_PORTFOLIO.is_(None), LATEST.c.portfolio_id == _PORTFOLIO),
+        ),
+        isouter=True,
+    )
+    .where(STREAMS.c.user_id == _USER)
+    .order_by(LATEST.c.seq)
+)
 
 
 @dataclass(frozen=True)
@@ -109,25 +158,11 @@ class EventLog:
 
     async def after(self, positions: Collection[Position]) -> dict[Position, list[Logged]]:
         """Return what follows each position in its log, at most `READ_AT_ONCE` events each."""
-        users = [user_id for user_id, _ in positions]
-        seqs = [seq for _, seq in positions]
-        asked = (
-            func.unnest(literal(users, ARRAY(Uuid)), literal(seqs, ARRAY(BigInteger)))
-            .table_valued(column("user_id", Uuid), column("after", BigInteger))
-            .render_derived("asked")
-        )
-        news = (
-            select(EVENT_LOG)
-            .where(EVENT_LOG.c.user_id == asked.c.user_id, EVENT_LOG.c.seq > asked.c.after)
-            .order_by(EVENT_LOG.c.seq)
-            .limit(READ_AT_ONCE)
-            .lateral("news")
-        )
-        found = await self._connection.execute(
-            select(asked.c.after, *news.c)
-            .select_from(asked.join(news, true()))
-            .order_by(news.c.user_id, news.c.seq)
-        )
+        asked = {
+            "users": [user_id for user_id, _ in positions],
+            "seqs": [seq for _, seq in positions],
+        }
+        found = await self._connection.execute(_AFTER, asked)
         read: dict[Position, list[Logged]] = {position: [] for position in positions}
         for row in found:
             read[row.user_id, row.after].append(_logged(row))
@@ -138,24 +173,13 @@ class EventLog:
 
         A user's log has no gaps, so it is when the next event is there or none has followed.
         """
-        follows = exists().where(EVENT_LOG.c.user_id == user_id, EVENT_LOG.c.seq == seq + 1)
-        last = select(STREAMS.c.last_seq).where(STREAMS.c.user_id == user_id).scalar_subquery()
-        found = await self._connection.execute(
-            select(or_(follows, func.coalesce(last, 0) == seq).label("resumable"))
-        )
+        found = await self._connection.execute(_RESUMABLE, {"user_id": user_id, "seq": seq})
         return bool(found.scalar_one())
 
     async def standing(self, user_id: UUID, portfolio_id: UUID | None = None) -> Standing:
         """Return where a user's portfolios stand, or one of them."""
-        mine = LATEST.c.user_id == STREAMS.c.user_id
-        if portfolio_id is not None:
-            mine &= LATEST.c.portfolio_id == portfolio_id
-        # One statement sees one state: the events are exactly those up to `last_seq`.
         found = await self._connection.execute(
-            select(STREAMS.c.last_seq, LATEST)
-            .join_from(STREAMS, LATEST, mine, isouter=True)
-            .where(STREAMS.c.user_id == user_id)
-            .order_by(LATEST.c.seq)
+            _STANDING, {"user_id": user_id, "portfolio_id": portfolio_id}
         )
         rows = found.all()
         return Standing(
