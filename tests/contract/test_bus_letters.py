@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from typing import Any
 
 import aio_pika
 import pytest
 
-from common.bus import HEAD_BYTES, DeadLetter
+from common.bus import HEAD_BYTES, DeadLetter, postgres
+from common.bus.postgres import PostgresBus, schema
 from common.bus.rabbitmq.layout import Layout
 from common.events import Envelope, Unparseable
 from common.retry import Retry
@@ -54,6 +56,32 @@ async def test_all_letters_are_redriven_or_discarded_when_none_is_named(bus, thr
     assert await bus.depth("orders") == 2
     assert await bus.discard("orders") == 0
     assert await bus.dead_letters("orders") == []
+
+
+@pytest.mark.parametrize("act", ["redrive", "discard"])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("transport", ["postgres"], indirect=True)
+async def test_however_many_letters_are_moved_no_statement_moves_more_than_a_batch(
+    bus, three_letters, monkeypatch, act, named
+):
+    """A statement that moved them all would be given up in the middle of a large number."""
+    monkeypatch.setattr(postgres, "HEADS_AT_ONCE", 2)
+    batches = []
+    count = PostgresBus._count
+
+    async def counting(self: PostgresBus, statement: str, *arguments: Any) -> int:
+        moved = await count(self, statement, *arguments)
+        if statement in {schema.REDRIVE, schema.DISCARD}:
+            batches.append(moved)
+        return moved
+
+    monkeypatch.setattr(PostgresBus, "_count", counting)
+    ids = [one.id for one in three_letters.values()] if named else None
+
+    assert await getattr(bus, act)("orders", ids) == 3
+    assert batches == [2, 1]
+    assert await bus.dead_letter_count("orders") == 0
+    assert await bus.depth("orders") == (3 if act == "redrive" else 0)
 
 
 async def test_letters_are_chosen_by_their_heads(bus, three_letters):

@@ -201,25 +201,35 @@ class PostgresBus:
     async def _move(
         self, statement: str, queue: str, ids: Sequence[str] | None, where: Where | None
     ) -> int:
-        if where is None:
-            named = None if ids is None else [_number(letter_id) for letter_id in ids]
-            return await self._count(statement, queue, named)
-        # Not beyond the last one there now: what is redriven may die again while we look.
-        moved, seen, last = 0, 0, await self._count(schema.LAST_LETTER, queue)
-        while heads := await self._letters(
-            schema.HEADS, queue, HEADS_AT_ONCE, HEAD_BYTES, seen, last
-        ):
-            chosen = [int(head.id) for head in heads if where(head)]
-            moved += await self._count(statement, queue, chosen)
-            seen = int(heads[-1].id)
+        moved = 0
+        async for numbers in self._chosen(queue, ids, where):
+            moved += await self._count(statement, queue, numbers)
         return moved
+
+    async def _chosen(
+        self, queue: str, ids: Sequence[str] | None, where: Where | None
+    ) -> AsyncIterator[list[int]]:
+        # In batches that one statement moves well within its time, however many there are.
+        if where is None and ids is not None:
+            named = [_number(letter_id) for letter_id in ids]
+            for first in range(0, len(named), HEADS_AT_ONCE):
+                yield named[first : first + HEADS_AT_ONCE]
+            return
+        # Not beyond the last one there now: what is redriven may die again while we look.
+        seen, last = 0, await self._count(schema.LAST_LETTER, queue)
+        looked_at = HEAD_BYTES if where is not None else 0
+        while heads := await self._letters(
+            schema.HEADS, queue, HEADS_AT_ONCE, looked_at, seen, last
+        ):
+            yield [int(head.id) for head in heads if where is None or where(head)]
+            seen = int(heads[-1].id)
 
     async def _letters(self, statement: str, queue: str, *arguments: object) -> list[DeadLetter]:
         async with self._session() as connection:
             rows = await connection.fetch(statement, self._namespace, queue, *arguments)
         return [DeadLetter(**{**row, "id": str(row["id"])}) for row in rows]
 
-    async def _count(self, statement: str, queue: str, *arguments: Sequence[int] | None) -> int:
+    async def _count(self, statement: str, queue: str, *arguments: Sequence[int]) -> int:
         async with self._session() as connection:
             return await connection.fetchval(statement, self._namespace, queue, *arguments) or 0
 

@@ -201,7 +201,7 @@ LETTER_COUNT = "SELECT count(*) FROM bus.dead_letters WHERE namespace = $1 AND q
 REDRIVE = """
 WITH gone AS (
     DELETE FROM bus.dead_letters
-    WHERE namespace = $1 AND queue = $2 AND ($3::bigint[] IS NULL OR id = ANY ($3))
+    WHERE namespace = $1 AND queue = $2 AND id = ANY ($3::bigint[])
     RETURNING id, namespace, queue, routing_key, message_id, body, traceparent
 ), again AS (
     INSERT INTO bus.deliveries (namespace, queue, routing_key, message_id, body, traceparent)
@@ -215,7 +215,7 @@ FROM again GROUP BY namespace, queue
 DISCARD = """
 WITH gone AS (
     DELETE FROM bus.dead_letters
-    WHERE namespace = $1 AND queue = $2 AND ($3::bigint[] IS NULL OR id = ANY ($3))
+    WHERE namespace = $1 AND queue = $2 AND id = ANY ($3::bigint[])
     RETURNING id
 )
 SELECT count(*) FROM gone
