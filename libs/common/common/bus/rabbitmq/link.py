@@ -13,6 +13,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 
+from common.bus.rabbitmq.tolerance import accept_odd_properties
 from common.errors import Unavailable
 
 CONNECT_TIMEOUT = 5.0
@@ -111,6 +112,7 @@ class Link:
 
 
 async def _open(url: str) -> AbstractConnection:
+    accept_odd_properties()
     async with asyncio.timeout(CONNECT_TIMEOUT):
         return await aio_pika.connect(url, heartbeat=HEARTBEAT)
 

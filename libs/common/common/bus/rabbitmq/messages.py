@@ -4,6 +4,7 @@ A message that moves to a rung or to the dead letters is a new message to the br
 not be forgotten on the way (its routing key, its attempts, its cause) travels in headers.
 """
 
+import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID, uuid4
@@ -18,6 +19,13 @@ from common.events.envelope import Envelope
 
 CARRIED = ("id", "traceparent", "producer")
 """Headers of the original that every copy keeps."""
+LABEL = 255
+"""Characters of the longest text that is carried. A hand may write anything, but a copy must always
+be possible: its headers have to fit into one frame, and to be of kinds that can be written."""
+MOST = 2**31
+"""What a number in a header counts for at most."""
+SKEW = 60.0
+"""Seconds that another host's clock may be ahead of ours."""
 
 
 def message_of(envelope: Envelope) -> Message:
@@ -41,8 +49,12 @@ def delivery_of(message: AbstractIncomingMessage, queue: str) -> Delivery:
 
 
 def published_at(message: AbstractIncomingMessage) -> float:
-    """Return when it came to its queue or rung, in seconds since the epoch; 0 if it was by hand."""
-    return message.timestamp.timestamp() if message.timestamp else 0.0
+    """Return when it came to its queue or rung, in seconds since the epoch.
+
+    0 if nobody knows: a hand writes no time, or one that is not seconds.
+    """
+    written = message.timestamp.timestamp() if message.timestamp else 0.0
+    return written if written < time.time() + SKEW else 0.0
 
 
 def repeat_of(message: AbstractIncomingMessage, failure: Failure) -> Message:
@@ -79,7 +91,7 @@ def redriven(message: AbstractIncomingMessage) -> Message:
 
 def letter_id(message: AbstractIncomingMessage) -> str:
     """Return what names a dead letter within its queue."""
-    given = _text(message, "letter-id") or message.message_id
+    given = _label(message, "letter-id") or message.message_id
     return given or sha256(message.body).hexdigest()
 
 
@@ -99,18 +111,19 @@ def dead_letter_of(
         routing_key=_routing_key(message),
         body=message.body[:HEAD_BYTES] if head else message.body,
         size=len(message.body),
-        message_id=_uuid(_text(message, "id")),
+        message_id=_uuid(_label(message, "id")),
         reason=reason,
         stack="" if head else _text(message, "stack") or "",
         attempts=attempts,
-        traceparent=_text(message, "traceparent"),
+        traceparent=_label(message, "traceparent"),
         died_at=_died_at(message, died_at),
     )
 
 
 def _copy(message: AbstractIncomingMessage, headers: HeadersType) -> Message:
-    carried = {name: message.headers[name] for name in CARRIED if name in message.headers}
-    kept = {**carried, "routing-key": _routing_key(message), **headers}
+    carried = {name: _label(message, name) for name in CARRIED}
+    present = {name: text for name, text in carried.items() if text is not None}
+    kept: HeadersType = {**present, "routing-key": _routing_key(message), **headers}
     return _message(message.body, message.message_id, kept)
 
 
@@ -126,7 +139,8 @@ def _message(body: bytes, message_id: str | None, headers: HeadersType) -> Messa
 
 
 def _routing_key(message: AbstractIncomingMessage) -> str:
-    return _text(message, "routing-key") or _first_routing_key(message) or message.routing_key or ""
+    given = _label(message, "routing-key") or _first_routing_key(message)
+    return given or message.routing_key or ""
 
 
 def _first_routing_key(message: AbstractIncomingMessage) -> str | None:
@@ -161,10 +175,16 @@ def _text(message: AbstractIncomingMessage, header: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _label(message: AbstractIncomingMessage, header: str) -> str | None:
+    text = _text(message, header)
+    return text if text is not None and len(text) <= LABEL else None
+
+
 def _number(message: AbstractIncomingMessage, header: str) -> int:
-    # A hand may write anything: below 0 it would add to the attempts that a message gets.
+    # A hand may write anything: below 0 it would add to the attempts that a message gets, and one
+    # more than the largest could not be written any more.
     value = message.headers.get(header)
-    return max(value, 0) if isinstance(value, int) else 0
+    return min(max(value, 0), MOST) if isinstance(value, int) else 0
 
 
 def _unanswered(message: AbstractIncomingMessage) -> int:
