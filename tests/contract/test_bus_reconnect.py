@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -11,10 +11,9 @@ import pytest
 import pytest_asyncio
 
 from common.bus import Bus, Subscription
-from common.errors import Unavailable
 from common.events import Envelope
 from tests.contract.conftest import ONE_QUEUE, PostgresTransport, RabbitTransport, Transport
-from tests.support.bus_probe import Recorder, empty, order, until
+from tests.support.bus_probe import Recorder, empty, order, publish_as_a_relay_does, until
 from tests.support.private_servers import PrivatePostgres, PrivateRabbit
 from tests.support.tcp_proxy import TcpProxy
 
@@ -39,14 +38,6 @@ async def flowing(bus: Bus, handler: Recorder) -> Subscription:
     await bus.publish([order(1)])
     await until(lambda: handler.numbers == [1] and subscription.healthy)
     return subscription
-
-
-async def publish_as_a_relay_does(bus: Bus, envelope: Envelope, within: float = 20.0) -> None:
-    async with asyncio.timeout(within):
-        while True:
-            with suppress(Unavailable):
-                return await bus.publish([envelope])
-            await asyncio.sleep(0.2)
 
 
 async def test_messages_flow_again_when_a_silent_line_speaks(transport: Transport):

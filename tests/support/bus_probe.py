@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 
 from common.bus import Bus, DeadLetter
+from common.errors import Unavailable
 from common.events import Envelope
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -60,3 +62,12 @@ async def letters(bus: Bus, count: int = 1, queue: str = "orders") -> list[DeadL
         while len(found := await bus.dead_letters(queue, limit=count + 100)) < count:
             await asyncio.sleep(0.02)
     return found
+
+
+async def publish_as_a_relay_does(bus: Bus, envelope: Envelope, within: float = 20.0) -> None:
+    """Publish an envelope again and again until it is accepted."""
+    async with asyncio.timeout(within):
+        while True:
+            with suppress(Unavailable):
+                return await bus.publish([envelope])
+            await asyncio.sleep(0.2)

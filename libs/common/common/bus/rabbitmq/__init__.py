@@ -18,8 +18,8 @@ from common.bus.rabbitmq.head import Head
 from common.bus.rabbitmq.layout import Layout
 from common.bus.rabbitmq.letters import Letters, waiting
 from common.bus.rabbitmq.link import Link
+from common.bus.rabbitmq.publisher import Publisher
 from common.crash_points import crash_point
-from common.errors import Unavailable
 from common.events.envelope import Envelope
 from common.events.topology import Topology
 from common.retry import Retry
@@ -50,7 +50,8 @@ class RabbitBus:
         self._layout = Layout(topology, namespace)
         self._retry = retry or Retry()
         self._grace = grace
-        self._link = Link(url)
+        self._link = Link(url, self._make_layout)
+        self._publisher = Publisher(self._link, self._layout)
         self._consumers: list[RabbitConsumer] = []
         self._heads: dict[str, Head] = defaultdict(Head)
         self._readers: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -62,22 +63,14 @@ class RabbitBus:
         Bindings are only ever added: during a rolling upgrade an older process must not take away
         what a newer one wants.
         """
-        async with self._link.session() as channel:
-            await self._layout.declare(channel, self._retry.ladder)
+        await self._link.prepare()
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Return when the broker has confirmed all; some may be accepted even when it has not."""
         if not envelopes:
             return
         crash_point("message.before_publish", envelopes[0].producer)
-        async with self._link.publishing() as channel:
-            confirmations = await asyncio.gather(
-                *(self._publish(channel, envelope) for envelope in envelopes),
-                return_exceptions=True,
-            )
-        for failure in confirmations:
-            if isinstance(failure, BaseException):
-                raise Unavailable(f"the broker did not confirm: {failure!r}") from failure
+        await self._publisher.publish(envelopes)
 
     async def subscribe(
         self,
@@ -190,12 +183,8 @@ class RabbitBus:
         self._consumers.clear()
         await self._link.close()
 
-    async def _publish(self, channel: AbstractChannel, envelope: Envelope) -> None:
-        name = self._layout.exchange_name(envelope.routing_key)
-        exchange = await channel.get_exchange(name, ensure=False)
-        # Not mandatory: an event that nobody wants is accepted.
-        await exchange.publish(messages.message_of(envelope), envelope.routing_key, mandatory=False)
-        crash_point("message.confirmed", envelope.producer)
+    async def _make_layout(self, channel: AbstractChannel) -> None:
+        await self._layout.declare(channel, self._retry.ladder)
 
     @asynccontextmanager
     async def _letters(self, queue: str) -> AsyncIterator[Letters]:
@@ -208,17 +197,26 @@ class RabbitBus:
     async def _move_back(
         self, queue: str, letters: Letters, chosen: Sequence[AbstractIncomingMessage]
     ) -> int:
+        if not chosen:
+            return 0
         to = self._layout.queue(queue)
         async with self._link.publishing() as channel:
-            await asyncio.gather(
+            outcomes = await asyncio.gather(
                 *(
                     channel.default_exchange.publish(messages.redriven(one), to, mandatory=True)
                     for one in chosen
-                )
+                ),
+                return_exceptions=True,
             )
-        if chosen:
             crash_point("letter.redriven", queue)
-        return await letters.remove(chosen)
+            # What went is removed whatever became of the rest: else it would be there twice.
+            outcome_of = dict(zip(chosen, outcomes, strict=True))
+            failures = [one for one in outcomes if isinstance(one, BaseException)]
+            went = [one for one in chosen if not isinstance(outcome_of[one], BaseException)]
+            moved = await letters.remove(went)
+            if failures:
+                raise failures[0]
+        return moved
 
 
 def _is_chosen(letter: AbstractIncomingMessage, queue: str, where: Where | None) -> bool:

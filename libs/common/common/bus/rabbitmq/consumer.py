@@ -105,8 +105,10 @@ class RabbitConsumer(Consumer[Taken]):
             await self._rest(PROBE)
 
     async def _begin(self, channel: AbstractChannel) -> None:
+        # All queues, not only ours: a publisher that still has its connection must not find an
+        # exchange that leads to us alone, and take that for delivery to everybody.
+        await self._layout.declare(channel, self._of.retry.ladder, only=self.queue)
         async with asyncio.timeout(ANSWER_TIMEOUT):
-            await self._layout.declare(channel, self._of.retry.ladder, self.queue)
             await channel.set_qos(prefetch_count=self._of.concurrency)
             underlay = await channel.get_underlay_channel()
             underlay.on_consumer_cancel_callbacks.add(self._on_cancel)

@@ -5,7 +5,7 @@ nobody can tell whether a consumer is back; here whoever uses a connection sees 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import aio_pika
@@ -61,22 +61,34 @@ async def connected(url: str) -> AsyncIterator[AbstractConnection]:
         await _close(connection)
 
 
+MakeLayout = Callable[[AbstractChannel], Awaitable[None]]
+"""Makes all that a publisher needs on the broker; harmless when repeated."""
+
+
 class Link:
     """One connection for publishing and administration."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, make_layout: MakeLayout) -> None:
         self._url = url
+        self._make_layout = make_layout
         self._connection: AbstractConnection | None = None
         self._publishing: AbstractChannel | None = None
         self._opening = asyncio.Lock()
+        self._preparing = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """Make the layout on the broker."""
+        async with self.session() as channel:
+            await self._make_layout(channel)
 
     @asynccontextmanager
     async def publishing(self) -> AsyncIterator[AbstractChannel]:
-        """Lend the channel that all publishers share."""
+        """Lend the channel that all publishers share; the layout is there when it is new."""
         with unavailable():
             try:
+                channel = await self._publishing_channel()
                 async with asyncio.timeout(ANSWER_TIMEOUT):
-                    yield await self._publishing_channel()
+                    yield channel
             except TimeoutError:
                 await self.close()
                 raise
@@ -98,10 +110,15 @@ class Link:
             await _close(connection)
 
     async def _publishing_channel(self) -> AbstractChannel:
-        async with self._opening:
+        async with self._preparing:
             if self._publishing is None or self._publishing.is_closed:
-                connection = await self._usable_connection()
-                self._publishing = await connection.channel(on_return_raises=True)
+                async with self._opening:
+                    connection = await self._usable_connection()
+                # Whoever closed the last channel may have been a broker that knows nothing any
+                # more, or one to which an exchange of ours was unknown.
+                channel = await connection.channel(on_return_raises=True)
+                await self._make_layout(channel)
+                self._publishing = channel
             return self._publishing
 
     async def _usable_connection(self) -> AbstractConnection:
