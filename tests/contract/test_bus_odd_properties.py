@@ -11,7 +11,6 @@ import pytest
 
 from common.bus import Bus, DeadLetter
 from common.bus.rabbitmq.layout import Layout
-from common.events import Unparseable
 from tests.contract.conftest import RabbitTransport
 from tests.support.bus_probe import Recorder, empty, letters, order, until
 from tests.support.raw_amqp import long, raw_channel, short, table
@@ -42,9 +41,9 @@ ODD = {
     "a header's timestamp": {"headers": table(when=b"T" + MICROSECONDS)},
     "an id that is a time": {"headers": table(id=b"T" + b"\xff" * 8)},
     "an id that is a decimal": {"headers": table(id=b"D" + b"\xff" * 5)},
-    "an id as long as a frame": {"headers": table(id=b"S" + long(b"x" * 125_000))},
+    "an id as long as a frame": {"headers": table(id=b"S" + long(b"x" * 130_900))},
     "a list of times": {"headers": table(times=b"A" + long(b"T" + MICROSECONDS))},
-    "a header a thousand deep": {"headers": table(deep=nested(2_000))},
+    "a header two thousand deep": {"headers": table(deep=nested(2_000))},
     "the largest number of attempts": {"headers": table(attempts=b"l\x7f" + b"\xff" * 7)},
     "the highest priority": {"priority": b"\xff"},
     "an expiration": {"expiration": short(b"+600000")},
@@ -109,17 +108,32 @@ def number_of(letter: DeadLetter) -> int:
     return number
 
 
-async def test_a_routing_key_that_is_no_utf_8_is_a_letter_whose_neighbours_are_served(
+async def test_a_time_that_cannot_be_read_takes_no_other_header_with_it(
+    transport: RabbitTransport, bus: Bus
+):
+    sent = order(1)
+    name = b"S" + long(str(sent.id).encode())
+    headers = table(when=b"T" + MICROSECONDS, id=name)
+    key = Layout(transport.topology, transport.namespace).dead_letters("orders")
+    async with raw_channel(transport.url) as raw:
+        await raw.publish("", key.encode(), sent.to_bytes(), headers=headers)
+    [letter] = await letters(bus)
+    assert letter.message_id == sent.id
+
+
+async def test_a_routing_key_that_is_no_utf_8_is_a_letter_and_its_neighbours_are_served(
     transport: RabbitTransport, bus: Bus
 ):
     exchange = Layout(transport.topology, transport.namespace).exchange_name("order.placed.v1")
     async with raw_channel(transport.url) as raw:
-        await raw.publish(exchange, b"order.\xff.v1", b"{}")
+        await raw.publish(exchange, b"order.\xff.v1", b"not JSON")
     await bus.publish([order(1)])
-    handler = Recorder(Unparseable("?"))
+    handler = Recorder()
     await bus.subscribe("orders", handler)
-    found = await letters(bus)
-    assert found[0].routing_key.startswith("order.")
+    [letter] = await letters(bus)
+    await until(lambda: bool(handler.taken))
+    assert (letter.routing_key, letter.body) == ("order.?.v1", b"not JSON")
+    assert handler.numbers == [1]
 
 
 async def test_a_message_from_the_future_does_not_make_the_queue_look_young(
