@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from common.errors import Unavailable
+from common.errors import DatabaseAway, Unavailable
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -33,19 +33,21 @@ NAMING = {
 
 # Postgres reports these when a repeat of the same transaction may well succeed.
 _PASSING = (
-    "25006",  # read-only: a failover is under way
-    "57014",  # cancelled, by a person or a time limit
-    "57P05",  # an idle session was ended
-    "40001",
+    "40001",  # two transactions cannot both go on
     "40P01",
-    "53300",
-    "55P03",
-    "57P01",
-    "57P02",
-    "57P03",
-    "08000",
-    "08003",
-    "08006",
+    "55P03",  # a lock was not given in time
+    "57014",  # cancelled, by a person or a time limit
+)
+# By these it says that nobody gets anywhere until somebody mends it, or it has mended itself. Two
+# characters are a whole class.
+_REFUSING = (
+    "08",  # the connection broke
+    "25006",  # read-only: a failover is under way
+    "28",  # a role that may not log in, a password that has changed
+    "3D000",  # the database is not there: it is being restored
+    "53",  # no connection, disk or memory left
+    "57",  # it stops, starts or recovers
+    "58",  # the system below it fails
 )
 
 _AWAY = (
@@ -142,7 +144,8 @@ def _replace_if_closed(adapted: DBAPIConnection, *_: object) -> None:
 
 @contextmanager
 def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
-    """Turn the many faces of a database that is away or busy into `Unavailable`.
+    """Turn the many faces of a database that is away into `DatabaseAway`, of a busy one into
+    `Unavailable`.
 
     Without `connecting` a plain OSError or time-out passes: statements fail with errors of the
     driver's own, so it is not the database's.
@@ -150,19 +153,30 @@ def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
-        raise Unavailable(f"the database does not answer: {error}") from error
+        raise DatabaseAway(f"the database does not answer: {error}") from error
     except OSError as error:  # TimeoutError is one of them
         if not connecting:
             raise
-        raise Unavailable(f"the database does not answer: {error}") from error
+        raise DatabaseAway(f"the database does not answer: {error}") from error
     except asyncpg.PostgresError as error:
-        if getattr(error, "sqlstate", None) in _PASSING:
-            raise Unavailable(f"the database refused for now: {error}") from error
+        if refusal := _refusal(error):
+            raise refusal from error
         raise
     except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING:
-            raise Unavailable(f"the database refused for now: {error.orig}") from error
+        if error.connection_invalidated:
+            raise DatabaseAway(f"the database does not answer: {error.orig}") from error
+        if refusal := _refusal(error.orig):
+            raise refusal from error
         raise
+
+
+def _refusal(error: BaseException | None) -> Unavailable | None:
+    state = str(getattr(error, "sqlstate", None) or "")
+    if state in _PASSING:
+        return Unavailable(f"the database refused for now: {error}")
+    if state.startswith(_REFUSING):
+        return DatabaseAway(f"the database takes nobody in: {error}")
+    return None
 
 
 def metadata(schema: str) -> MetaData:

@@ -88,6 +88,10 @@ class Unavailable(Exception):
     """Something outside does not answer; the same request may well succeed later."""
 
 
+class DatabaseAway(Unavailable):
+    """The service's own database does not answer or takes nobody in: nothing can be done here."""
+
+
 class LeaseLost(Exception):
     """Somebody else holds the work by now; what was done here must not be committed."""
 

@@ -225,4 +225,8 @@ async def _state(check: Check) -> str:
         return str(error)
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
+    except Exception as error:
+        # A check that is broken finds nothing in order; the answer stays a readiness.
+        log.exception("check_failed")
+        return f"the check failed: {type(error).__name__}"
     return "ok"

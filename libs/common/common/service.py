@@ -7,6 +7,7 @@ together (`deploy/embedded`) are the same call of `host`.
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from common.db import (
     unavailable_when_away,
 )
 from common.dead_letters import api as letters
-from common.errors import Unavailable
+from common.errors import DatabaseAway, Unavailable
 from common.events import Envelope, Message, Unparseable
 from common.identity import CLOCKS_APART_SECONDS
 from common.observation import observing
@@ -41,6 +42,12 @@ from common.telemetry import Recorder, Telemetry, counting_failures, handling
 from common.unit_of_work import Cause, Unit, UnitOfWork
 
 log = structlog.get_logger()
+
+HOLDING_SECONDS = 600.0
+"""How long a handler holds its message while the database is away: RabbitMQ closes the channel of
+whoever has held one for half an hour."""
+PAUSE_SECONDS = 1.0
+"""Between two looks whether the database is back."""
 
 MessageHandler = Callable[[Any, Any, Unit], Awaitable[None]]
 """`(event, store, unit)`: one short transaction, no other I/O."""
@@ -132,7 +139,20 @@ class Service:
         """Do what the service does when this is delivered: once in effect, in one transaction."""
         telemetry, clock = self.unit_of_work.telemetry, self.unit_of_work.clock
         with handling(telemetry, clock, self.name, envelope) as note:
-            note(await self._take(envelope))
+            note(await self._take_once_it_can(envelope))
+
+    async def _take_once_it_can(self, envelope: Envelope) -> Literal["done", "repeat"]:
+        # While the database is away nothing here can be done, so nothing more is taken and nothing
+        # has failed: each slot waits with what it holds, and the rest waits in the queue.
+        patience_ends = time.monotonic() + HOLDING_SECONDS
+        while True:
+            try:
+                return await self._take(envelope)
+            except DatabaseAway as away:
+                if time.monotonic() >= patience_ends:
+                    raise
+                log.warning("handler_waits", message_id=str(envelope.id), reason=str(away))
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _take(self, envelope: Envelope) -> Literal["done", "repeat"]:
         message = envelope.message()

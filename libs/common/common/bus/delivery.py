@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from common.bus import Handler
+from common.errors import DatabaseAway
 from common.events.envelope import Envelope, Unparseable
 from common.failures import reason_and_stack
 from common.retry import Retry
@@ -21,7 +22,7 @@ class Delivery:
     routing_key: str
     body: bytes
     attempts: int
-    """The number of this attempt, from 1. One whose worker died was an attempt too."""
+    """The number of this attempt, from 1, those counted whose worker died."""
     unanswered: int = 0
     """How many attempts just before this one ended without a word, because their worker died."""
 
@@ -33,6 +34,8 @@ class Failure:
     reason: str
     stack: str
     attempts: int
+    """How many have failed, this one included; what its workers died of is not among them, unless
+    that is why it is given up."""
     pause: float | None
     """Seconds until the next attempt; None makes it a dead letter."""
 
@@ -76,12 +79,15 @@ async def _error_of(delivery: Delivery, handler: Handler) -> BaseException | Non
 
 def _failure(delivery: Delivery, error: BaseException, retry: Retry) -> Failure:
     reason, stack = reason_and_stack(error)
-    return Failure(
-        reason=reason,
-        stack=stack,
-        attempts=delivery.attempts,
-        pause=None if isinstance(error, Unparseable) else retry.pause(error, delivery.attempts),
-    )
+    # A connection lost beside it, four times in a row, is no reason to bury it at its first error.
+    attempts = delivery.attempts - delivery.unanswered
+    pause = retry.pause(error, attempts)
+    if isinstance(error, Unparseable):
+        pause = None
+    elif isinstance(error, DatabaseAway):
+        # That no transaction can begin says nothing about the message.
+        attempts, pause = attempts - 1, retry.ladder[0]
+    return Failure(reason, stack, attempts, pause)
 
 
 def _worker_died(delivery: Delivery) -> Failure:

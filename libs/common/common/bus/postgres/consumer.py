@@ -125,7 +125,9 @@ class PostgresConsumer(Consumer[Lease]):
         if taken:
             await connection.execute(schema.TAKEN, *_columns(taken))
         failed = [(lease.id, lease.token, f) for lease, f in outcomes if f is not None]
-        again = [(*lease, f.pause, f.reason) for *lease, f in failed if f.pause is not None]
+        again = [
+            (*lease, f.attempts, f.pause, f.reason) for *lease, f in failed if f.pause is not None
+        ]
         if again:
             await connection.execute(schema.TRY_AGAIN, *zip(*again, strict=True))
             pauses = [f.pause for _, f in outcomes if f is not None and f.pause is not None]

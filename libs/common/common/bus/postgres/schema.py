@@ -148,10 +148,12 @@ DELETE FROM bus.deliveries WHERE id = ANY ($1::bigint[]) AND lease_token = ANY (
 TRY_AGAIN = """
 UPDATE bus.deliveries AS d
 SET lease_token = NULL,
+    attempts = f.attempts,
     unanswered = 0,
     available_at = now() + f.pause * interval '1 second',
     last_error = f.reason
-FROM unnest($1::bigint[], $2::uuid[], $3::float8[], $4::text[]) AS f (id, token, pause, reason)
+FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::float8[], $5::text[])
+    AS f (id, token, attempts, pause, reason)
 WHERE d.id = f.id AND d.lease_token = f.token
 """
 

@@ -1,0 +1,158 @@
+"""A database that lets nobody in: nothing is taken, nothing has failed, and everybody is told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from chat.main import build
+from chat.settings import Settings
+from common import http, service
+from common.bus.delivery import Delivery, attempt
+from common.db import Database, parse_url, role_name
+from common.errors import DatabaseAway, Unavailable
+from common.events import Envelope
+from common.events.risk_engine import RiskCalculated
+from common.retry import Retry
+from common.service import Platform
+from tests.support.databases import FreshDatabase
+from tests.support.harness import Harness, running
+
+REFUSALS = ("NOLOGIN", "CONNECTION LIMIT 0")
+
+
+@pytest.fixture
+async def chat(database, tmp_path, monkeypatch) -> AsyncIterator[Harness]:
+    monkeypatch.setattr(service, "PAUSE_SECONDS", 0.05)
+
+    def made(platform: Platform):
+        return build(Settings(), platform)
+
+    async with running("chat", made, database, tmp_path) as harness:
+        yield harness
+
+
+@asynccontextmanager
+async def locked_out(
+    database: FreshDatabase, admin_url: str, how: str = "NOLOGIN"
+) -> AsyncIterator[None]:
+    """Let the service's role in no more, and end its sessions, until the block ends."""
+    role = role_name(database.namespace, "chat")
+    admin = await asyncpg.connect(admin_url)
+    try:
+        await admin.execute(f'ALTER ROLE "{role}" {how}')
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role
+        )
+        yield
+    finally:
+        await admin.execute(f'ALTER ROLE "{role}" LOGIN CONNECTION LIMIT -1')
+        await admin.close()
+
+
+def news() -> RiskCalculated:
+    return RiskCalculated(
+        portfolio_id=uuid4(),
+        revision=1,
+        as_of=date(2026, 7, 9),
+        panel_version=1,
+        status="ok",
+        engines={},
+    )
+
+
+async def ages(chat: Harness) -> int:
+    async with chat.service.unit_of_work.begin() as unit:
+        return int(await unit.connection.scalar(text("SELECT count(*) FROM chat.ages")) or 0)
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+async def test_whoever_is_not_let_in_is_told_that_the_database_is_away(
+    chat, database, postgres_admin_url, how
+):
+    async with locked_out(database, postgres_admin_url, how):
+        with pytest.raises(DatabaseAway):
+            await ages(chat)
+        answer = await chat.http.get("/health/ready")
+        assert answer.status_code == 503
+        assert "the database" in answer.json()["checks"]["database"]
+    assert await ages(chat) == 0
+
+
+async def test_a_database_that_is_gone_is_away(database):
+    """As while it is being restored."""
+    gone = Database(parse_url(database.url).set(database="no_such"), "chat")
+    with pytest.raises(DatabaseAway, match="no_such"):
+        await gone.health()
+    await gone.close()
+
+
+async def test_a_handler_holds_its_message_until_the_database_is_back(
+    chat, database, postgres_admin_url
+):
+    envelope = Envelope.of(news(), producer="test")
+    async with locked_out(database, postgres_admin_url):
+        holding = asyncio.create_task(chat.service.handle(envelope))
+        await asyncio.sleep(0.3)
+        assert not holding.done()
+    await asyncio.wait_for(holding, 5)
+    assert await ages(chat) == 1
+
+
+async def test_a_handler_does_not_hold_its_message_for_ever(
+    chat, database, postgres_admin_url, monkeypatch
+):
+    monkeypatch.setattr(service, "HOLDING_SECONDS", 0.2)
+    async with locked_out(database, postgres_admin_url):
+        with pytest.raises(DatabaseAway):
+            await chat.service.handle(Envelope.of(news(), producer="test"))
+
+
+async def test_what_was_held_in_vain_has_not_failed():
+    """However often: it never becomes a dead letter."""
+
+    async def away(_envelope: Envelope) -> None:
+        raise DatabaseAway("the database takes nobody in")
+
+    body = Envelope.of(news(), producer="test").to_bytes()
+    for attempts in (1, 2, 50):
+        failure = await attempt(Delivery("chat", "x.v1", body, attempts), away, Retry())
+        assert failure is not None
+        assert (failure.attempts, failure.pause) == (attempts - 1, Retry().ladder[0])
+
+
+async def test_an_error_of_the_statement_is_not_the_database_being_away(chat):
+    async def divide() -> None:
+        async with chat.service.unit_of_work.begin() as unit:
+            await unit.connection.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(DBAPIError, match="division"):
+        await divide()
+
+
+async def test_a_statement_that_was_cancelled_is_worth_another_try_and_no_more(chat):
+    async def wait() -> None:
+        async with chat.service.unit_of_work.begin() as unit:
+            await unit.connection.execute(text("SET LOCAL statement_timeout = 20"))
+            await unit.connection.execute(text("SELECT pg_sleep(5)"))
+
+    with pytest.raises(Unavailable) as cancelled:
+        await wait()
+    assert not isinstance(cancelled.value, DatabaseAway)
+
+
+async def test_a_check_that_is_broken_is_named_and_the_answer_stays_a_readiness(chat):
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    chat.service.app.state.readiness["odd"] = broken
+    answer = await chat.http.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["odd"] == "the check failed: ZeroDivisionError"
+    assert (await http.readiness(chat.service.app))["database"] == "ok"
