@@ -1,6 +1,6 @@
 """What the tests of outbox, inbox and work share: one service's schema with nothing else in it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -50,11 +50,15 @@ async def count(unit_of_work: UnitOfWork, table: Table) -> int:
         return int(await unit.connection.scalar(select(func.count()).select_from(table)) or 0)
 
 
-def job(run: Callable[[Work, Finish], Awaitable[None]], given_up: list[str]) -> dict[str, Job]:
-    """Return the job of errands: how one is run, and a note of those that are given up."""
+def job(
+    run: Callable[[Work, Finish], Awaitable[None]],
+    given_up: list[str],
+    split: Callable[[Work], Sequence[Errand]] = lambda _work: (),
+) -> dict[str, Job]:
+    """Return the job of errands: how one is run or split, and a note of those that are given up."""
 
     async def give_up(_work: Work, reason: str, unit: Unit) -> None:
         given_up.append(reason)
         unit.publish(insight(f"gave up: {reason}"))
 
-    return {"errand": Job(run, give_up)}
+    return {"errand": Job(run, give_up, split)}

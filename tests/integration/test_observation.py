@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -129,6 +130,25 @@ async def test_attempts_at_work_are_counted_by_how_they_ended(chat):
     assert by_outcome == {"done": 1, "retried": 2, "given_up": 1}
     # It was asked for by nobody's message: there is no event from which to count.
     assert ("critical_seconds_count", "errand") not in counted
+
+
+async def test_work_in_hand_shows_for_how_long_and_nothing_once_it_has_ended(chat):
+    units: UnitOfWork = chat.service.unit_of_work
+    go_on = asyncio.Event()
+
+    async def run(work, finish):
+        await go_on.wait()
+        async with finish():
+            pass
+
+    async with Worker(units, job(run, []), lease=timedelta(seconds=0.6)).running():
+        assert await seen(chat, "work_in_hand_seconds") == 0
+        async with units.begin() as unit:
+            unit.enqueue("errand", Errand(name="slow"))
+        await asyncio.sleep(0.5)
+        assert await seen(chat, "work_in_hand_seconds") > 0.5
+        go_on.set()
+        assert await seen(chat, "work_in_hand_seconds") == 0
 
 
 async def test_a_scrape_asks_the_database_nothing(chat, monkeypatch):

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import event as sql_event
 from sqlalchemy import text
 
-from common.errors import Unavailable
+from common.errors import Unavailable, WorkerDied
 from common.events.risk_engine import CalculationFailed, RiskCalculated
 from common.retry import Retry
+from risk_engine.jobs import process
 from risk_engine.jobs.pool import Pool
 from tests.support.harness import Harness, running
 from tests.support.risk_engine import (
@@ -49,7 +50,7 @@ async def test_a_killed_process_is_replaced_and_its_call_may_be_repeated(pool):
     sleeping = asyncio.create_task(pool.run(time.sleep, 60))
     await asyncio.sleep(0.1)
     os.kill(process_id, signal.SIGKILL)
-    with pytest.raises(Unavailable):
+    with pytest.raises(WorkerDied):
         await sleeping
     assert await pool.run(os.getpid) != process_id
 
@@ -61,6 +62,53 @@ async def test_a_process_killed_while_idle_costs_nobody_anything(pool):
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     assert await pool.run(os.getpid) != process_id
+
+
+async def test_a_process_that_dies_takes_only_its_own_call_along(tmp_path):
+    lent, notes = Pool(2), [tmp_path / "one", tmp_path / "other"]
+    async with lent.running():
+        dying, living = [asyncio.create_task(lent.run(_noted, note, 2.0)) for note in notes]
+        async with asyncio.timeout(60):
+            while not all(note.exists() and note.read_text() for note in notes):
+                await asyncio.sleep(0.01)
+        os.kill(int(notes[0].read_text()), signal.SIGKILL)
+        with pytest.raises(WorkerDied):
+            await dying
+        assert await living == int(notes[1].read_text())
+
+
+async def test_a_process_that_does_not_come_up_is_the_death_of_no_call(monkeypatch):
+    monkeypatch.setattr(process, "_begin", os._exit)
+    lent = Pool(1)
+    with pytest.raises(Unavailable, match="no process starts"):
+        await lent.run(os.getpid)
+    monkeypatch.undo()
+    async with lent.running():
+        assert await lent.run(os.getpid)
+
+
+@pytest.mark.parametrize("hangs", ["by itself", "because it was stopped"])
+async def test_a_call_that_comes_to_no_end_is_killed(hangs):
+    lent = Pool(1, seconds=1.0)
+    async with lent.running():
+        process_id = await lent.run(os.getpid)
+        if hangs == "because it was stopped":
+            os.kill(process_id, signal.SIGSTOP)
+        with pytest.raises(WorkerDied, match="it calculated for 1 s and was killed"):
+            await lent.run(time.sleep, 60)
+        assert await lent.run(os.getpid) != process_id
+        async with asyncio.timeout(5):
+            while _lives(process_id):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_call_that_nobody_waits_for_any_longer_holds_up_no_other(pool):
+    await pool.run(os.getpid)
+    sleeping = asyncio.create_task(pool.run(time.sleep, 60))
+    await asyncio.sleep(0.1)
+    sleeping.cancel()
+    async with asyncio.timeout(20):
+        assert await pool.run(os.getpid)
 
 
 async def test_a_process_has_no_more_than_it_needs(pool):
@@ -107,6 +155,12 @@ async def test_processes_end_with_a_parent_that_is_killed():
     async with asyncio.timeout(5):
         while _lives(child):
             await asyncio.sleep(0.01)
+
+
+def _noted(note: Path, seconds: float) -> int:
+    note.write_text(str(os.getpid()))
+    time.sleep(seconds)
+    return os.getpid()
 
 
 def _lives(process_id: int) -> bool:

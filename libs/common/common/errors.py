@@ -92,6 +92,17 @@ class DatabaseAway(Unavailable):
     """The service's own database does not answer or takes nobody in: nothing can be done here."""
 
 
+class Refused(Exception):
+    """Another service said no to what it was asked, and will say so again."""
+
+
+class WorkerDied(Exception):
+    """The process that did the work died with it, or was killed because it came to no end.
+
+    Whoever had handed it the work lives on, and counts a death of that work.
+    """
+
+
 class LeaseLost(Exception):
     """Somebody else holds the work by now; what was done here must not be committed."""
 

@@ -98,14 +98,19 @@ class Metric(Enum):
     # Work: longer than a handler may take.
     WORK_SECONDS = Spec(
         "histogram",
-        "One attempt at a work row: `done`, `retried`, `given_up`, `handed_back`, or `lost` to "
-        "another worker.",
+        "One attempt at a work row: `done`, `retried`, `given_up`, `handed_back`, `died` with its "
+        "process, `split` into pieces, or `lost` to another worker.",
         ("kind", "outcome"),
         _LONG,
     )
     WORK_ROWS = Spec("gauge", "Work that is not done: due, held, or to be tried again later.")
     WORK_AGE_SECONDS = Spec(
         "gauge", "How long the oldest work that is due has waited for a worker."
+    )
+    WORK_IN_HAND_SECONDS = Spec(
+        "gauge",
+        "How long this replica has had the oldest work in its hands, waiting included; 0 when it "
+        "has none. Only where work is done.",
     )
     WORK_DEAD_LETTERS = Spec("gauge", "Work that was given up and waits for a decision.")
 

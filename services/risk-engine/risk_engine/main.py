@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 from common import identity
@@ -37,7 +38,7 @@ def build(settings: Settings, platform: Platform) -> Service:
         identity.Tenancy(owner_here, onboarding),
     )
     app.include_router(api.router)
-    pool = Pool(settings.workers)
+    pool = Pool(settings.workers, seconds=settings.calculation_seconds)
     calculator = Calculator(
         unit_of_work,
         platform.bus,
@@ -45,6 +46,15 @@ def build(settings: Settings, platform: Platform) -> Service:
         Panels(marketdata, megabytes=settings.panel_cache_megabytes),
         Onboarding(onboarding),
     )
+    worker = Worker(
+        unit_of_work,
+        jobs(calculator),
+        # One chunk more than the pool computes is being fetched or stored.
+        concurrency=settings.workers + 1,
+        standstill=timedelta(seconds=settings.calculation_seconds / 2),
+        stopping=platform.stopping,
+    )
+    app.state.readiness["work"] = worker.health
 
     @asynccontextmanager
     async def resources() -> AsyncIterator[None]:
@@ -52,13 +62,7 @@ def build(settings: Settings, platform: Platform) -> Service:
             async with (
                 Relay(unit_of_work, platform.bus).running(),
                 pool.running(),
-                # One chunk more than the pool computes is being fetched or stored.
-                Worker(
-                    unit_of_work,
-                    jobs(calculator),
-                    concurrency=settings.workers + 1,
-                    stopping=platform.stopping,
-                ).running(),
+                worker.running(),
             ):
                 yield
         finally:

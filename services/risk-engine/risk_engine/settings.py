@@ -15,5 +15,8 @@ class Settings(EnvironmentSettings):
 
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that calculate."""
+    calculation_seconds: float = Field(default=600.0, gt=0)
+    """How long a chunk (200 books) may calculate before its process is killed; after half of that
+    without an end the service is not ready."""
     panel_cache_megabytes: int = Field(default=128, ge=1)
     """Memory for price columns kept between chunks; a symbol's 780 sessions take 19 kB."""

@@ -28,3 +28,10 @@ def test_attempts_beyond_a_short_ladder_repeat_its_last_rung():
 
 def test_forever_does_not_save_an_error_that_no_waiting_mends():
     assert RETRY.pause(WRONG, 3, forever=True) is None
+
+
+def test_pauses_grow_with_deaths_until_they_are_too_many():
+    pauses = [Retry().pause_after_death(deaths) for deaths in (1, 2, 3, 4, 5, 6)]
+
+    assert pauses == [1.0, 10.0, 60.0, 60.0, None, None]
+    assert Retry(ladder=(1.0,)).pause_after_death(4) == 1.0

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from common.telemetry import Telemetry
     from common.work import Work
 
-Outcome = Literal["done", "retried", "given_up", "handed_back", "lost"]
-"""How an attempt ended. `lost`: another worker holds the row by now, or it stays as it is."""
+Outcome = Literal["done", "retried", "given_up", "handed_back", "died", "split", "lost"]
+"""How an attempt ended. `died`: the process it was given to did. `split`: pieces took its place.
+`lost`: another worker holds the row by now, or it stays as it is."""
 
 Note = Callable[[Outcome, str], None]
 """Is told how an attempt ended, and why when it failed."""

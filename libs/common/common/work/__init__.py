@@ -3,22 +3,26 @@
 A handler leaves a row in its service's `work` table; the service's `jobs.py` leases it, fetches and
 computes, then commits result, completion and events together through `finish`. A worker that dies
 loses its lease and another takes the row: work must be idempotent until it finishes. A row that was
-in hand when its worker died is done alone (`rows.claim`), and is given up after `Retry.deaths`.
+in hand when its worker died, or that ended in `WorkerDied`, is done alone (`rows.claim`), piece by
+piece where it has pieces (`Job.split`), and is given up after `Retry.deaths`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 import structlog
+from pydantic import BaseModel
 
 from common.crash_points import crash_point
-from common.errors import LeaseLost, Unavailable
+from common.errors import LeaseLost, Unavailable, WorkerDied
 from common.failures import reason_and_stack
 from common.loops import PAUSE_SECONDS, forever, wait
+from common.metrics import Metric
 from common.retry import Retry
 from common.stopping import TIDY_SECONDS, Stopping
 from common.telemetry import working
@@ -32,6 +36,8 @@ log = structlog.get_logger()
 
 LEASE = timedelta(seconds=15)
 POLL_SECONDS = 1.0
+STANDSTILL = timedelta(minutes=5)
+WORKERS_DIED = "its workers died"
 
 
 Finish = Callable[[], AbstractAsyncContextManager[Unit]]
@@ -45,6 +51,9 @@ class Job:
     run: Callable[[Work, Finish], Awaitable[None]]
     give_up: Callable[[Work, str, Unit], Awaitable[None]]
     """Called with the reason, in the transaction that turns the row into a dead letter."""
+    split: Callable[[Work], Sequence[BaseModel]] = lambda _work: ()
+    """Returns payloads that together are the row's, or none when it is one thing: what killed a
+    worker is done in pieces, so that the one to blame is given up without the others."""
 
 
 class Worker:
@@ -58,11 +67,13 @@ class Worker:
         concurrency: int = 4,
         retry: Retry | None = None,
         lease: timedelta = LEASE,
+        standstill: timedelta = STANDSTILL,
         stopping: Stopping | None = None,
     ) -> None:
         """Name the work; `stopping` is the process's, without it an end leaves no time to finish.
 
-        `lease`: how long a row stays with a worker that says nothing.
+        `lease`: how long a row stays with a worker that says nothing. `standstill`: how long none
+        of the rows in hand may end before `health` says so.
         """
         self._unit_of_work = unit_of_work
         self._jobs = jobs
@@ -70,7 +81,10 @@ class Worker:
         self._retry = retry or Retry()
         self._lease = lease
         self._wake = asyncio.Event()
+        self._standstill = standstill.total_seconds()
         self._in_hand: dict[Held, asyncio.Task[None]] = {}
+        self._since: dict[Held, float] = {}
+        self._moved = time.monotonic()
         self._alone = False
         self._rows = Rows(unit_of_work, jobs.keys(), lease)
         self._stopping = stopping or Stopping(finish=0.0)
@@ -83,6 +97,7 @@ class Worker:
         What does not in the time there is goes back for another worker.
         """
         name = self._unit_of_work.producer
+        self._show_age()
         renewing = asyncio.create_task(
             forever(f"leases-{name}", self._renew), name=f"leases-{name}"
         )
@@ -95,6 +110,12 @@ class Worker:
             await asyncio.gather(working, return_exceptions=True)
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
+
+    async def health(self) -> None:
+        """Return while work moves; `Unavailable` when none in hand has ended for too long."""
+        still = time.monotonic() - self._moved
+        if self._in_hand and still > self._standstill:
+            raise Unavailable(f"none of the work in hand has ended for {still:.0f} s")
 
     async def _work(self) -> None:
         # A claim is never cut: its rows would be leased to nobody.
@@ -116,6 +137,7 @@ class Worker:
             crash_point("work.claimed", self._unit_of_work.producer)
         for work in taken:
             held = (work.id, work.token)
+            self._moved = self._since[held] = time.monotonic()
             self._in_hand[held] = asyncio.create_task(
                 self._attempt(work), name=f"{work.kind}-{work.id}"
             )
@@ -130,19 +152,24 @@ class Worker:
 
     def _release(self, held: Held, _task: asyncio.Task[None]) -> None:
         self._in_hand.pop(held, None)
+        self._since.pop(held, None)
+        self._moved = time.monotonic()
         self._wake.set()
 
     async def _attempt(self, work: Work) -> None:
         units = self._unit_of_work
         with working(units.telemetry, units.clock, work) as note:
             try:
+                if work.deaths and (pieces := self._jobs[work.kind].split(work)):
+                    return note(await self._split(work, pieces), "")
                 if work.deaths >= self._retry.deaths:
-                    await self._give_up(work, "its workers died", "")
-                    return note("given_up", "its workers died")
+                    return note(await self._give_up(work, WORKERS_DIED, ""), WORKERS_DIED)
                 await self._jobs[work.kind].run(work, partial(self._finishing, work))
             except LeaseLost:
                 log.warning("lease_lost", work_id=str(work.id))
                 note("lost", "")
+            except WorkerDied as death:
+                note(await self._count_death(work, death), f"WorkerDied: {death}")
             except Exception as error:  # noqa: BLE001 - every failure is recorded on the row
                 note(await self._fail(work, error), f"{type(error).__name__}: {error}")
             else:
@@ -158,17 +185,54 @@ class Worker:
     async def _fail(self, work: Work, error: Exception) -> Outcome:
         reason, stack = reason_and_stack(error)
         pause = self._retry.pause(error, work.attempts, forever=True)
-        late = pause is not None and (
-            self._unit_of_work.clock() + timedelta(seconds=pause) > work.expires_at
-        )
-        # The row stays ours until it is written down: an outage must not look like a death.
+        if pause is None or self._too_late(work, pause):
+            return await self._give_up(work, reason, stack)
+        log.warning("work_retried", pause=pause, attempts=work.attempts, reason=reason)
+        again = partial(self._rows.try_again, work, pause, reason, stack)
+        return await self._settled(work, again, "retried")
+
+    async def _count_death(self, work: Work, death: WorkerDied) -> Outcome:
+        reason, stack = reason_and_stack(death)
+        deaths = work.deaths + 1
+        pause = self._retry.pause_after_death(deaths)
+        if pause is None or self._too_late(work, pause):
+            return await self._give_up(work, WORKERS_DIED, stack)
+        log.warning("work_died", pause=pause, deaths=deaths, reason=reason)
+        again = partial(self._rows.try_again, work, pause, reason, stack, deaths=deaths)
+        return await self._settled(work, again, "died")
+
+    def _too_late(self, work: Work, pause: float) -> bool:
+        return self._unit_of_work.clock() + timedelta(seconds=pause) > work.expires_at
+
+    async def _split(self, work: Work, pieces: Sequence[BaseModel]) -> Outcome:
+        log.warning("work_split", kind=work.kind, deaths=work.deaths, pieces=len(pieces))
+
+        async def split() -> None:
+            async with self._unit_of_work.begin(work.cause) as unit:
+                await self._rows.split(work, pieces, unit)
+
+        return await self._settled(work, split, "split")
+
+    async def _give_up(self, work: Work, reason: str, stack: str) -> Outcome:
+        log.error("work_given_up", kind=work.kind, attempts=work.attempts, reason=reason)
+
+        async def bury() -> None:
+            async with self._unit_of_work.begin(work.cause) as unit:
+                await self._rows.bury(work, reason, stack, unit)
+                await self._jobs[work.kind].give_up(work, reason, unit)
+
+        return await self._settled(work, bury, "given_up")
+
+    async def _settled(
+        self, work: Work, settle: Callable[[], Awaitable[None]], outcome: Outcome
+    ) -> Outcome:
+        """Write down how an attempt ended, however often that takes; return what came of it.
+
+        The row stays ours until then: an outage must neither look like a death nor forgive one.
+        """
         while True:
             try:
-                if pause is None or late:
-                    await self._give_up(work, reason, stack)
-                    return "given_up"
-                log.warning("work_retried", pause=pause, attempts=work.attempts, reason=reason)
-                await self._rows.try_again(work, pause, reason, stack)
+                await settle()
             except Unavailable as trouble:
                 log.warning("work_not_settled_yet", work_id=str(work.id), reason=str(trouble))
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -177,16 +241,10 @@ class Worker:
                 return "lost"
             except Exception:
                 # A give_up that is broken: the row stays, and so does this line for every lease.
-                log.exception("giving_up_failed", work_id=str(work.id), kind=work.kind)
+                log.exception("work_not_settled", work_id=str(work.id), kind=work.kind)
                 return "lost"
             else:
-                return "retried"
-
-    async def _give_up(self, work: Work, reason: str, stack: str) -> None:
-        log.error("work_given_up", kind=work.kind, attempts=work.attempts, reason=reason)
-        async with self._unit_of_work.begin(work.cause) as unit:
-            await self._rows.bury(work, reason, stack, unit)
-            await self._jobs[work.kind].give_up(work, reason, unit)
+                return outcome
 
     async def _hand_back(self, unfinished: Iterable[Held]) -> None:
         try:
@@ -197,5 +255,11 @@ class Worker:
 
     async def _renew(self) -> None:
         await asyncio.sleep(self._lease.total_seconds() / 3)
+        self._show_age()
         if self._in_hand:
             await self._rows.renew(self._in_hand)
+
+    def _show_age(self) -> None:
+        now = time.monotonic()
+        oldest = min(self._since.values(), default=now)
+        self._unit_of_work.telemetry.metrics.set(Metric.WORK_IN_HAND_SECONDS, now - oldest)

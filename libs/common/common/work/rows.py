@@ -4,12 +4,13 @@ Every statement that settles a row names the token of its lease: a worker whose 
 another changes nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
     Delete,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    insert,
     or_,
     select,
     tuple_,
@@ -121,15 +123,37 @@ class Rows:
         """Take a row that is done off the table; LeaseLost if it is another's by now."""
         await self._settle(delete(self._table).where(self._leased(work)), work, unit)
 
-    async def try_again(self, work: Work, pause: float, reason: str, stack: str) -> None:
-        """Let a row rest for some seconds; it was answered for, so its deaths are forgotten."""
+    async def split(self, work: Work, pieces: Sequence[BaseModel], unit: Unit) -> None:
+        """Put pieces in a row's place, each as suspect as it was; LeaseLost if it is another's."""
+        await self.end(work, unit)
+        rows = [
+            {
+                "id": uuid4(),
+                "kind": work.kind,
+                "payload": piece.model_dump(mode="json"),
+                "cause": work.cause.model_dump(mode="json"),
+                "expires_at": work.expires_at,
+                "deaths": 1,
+            }
+            for piece in pieces
+        ]
+        await unit.connection.execute(insert(self._table), rows)
+        unit.wake()
+
+    async def try_again(
+        self, work: Work, pause: float, reason: str, stack: str, *, deaths: int = 0
+    ) -> None:
+        """Let a row rest for some seconds.
+
+        Its deaths are forgotten when it was answered for; after another, `deaths` says how many.
+        """
         async with self._unit_of_work.begin() as unit:
             await unit.connection.execute(
                 update(self._table)
                 .where(self._leased(work))
                 .values(
                     available_at=func.now() + timedelta(seconds=pause),
-                    deaths=0,
+                    deaths=deaths,
                     lease_until=None,
                     lease_token=None,
                     reason=reason,

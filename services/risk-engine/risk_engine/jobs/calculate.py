@@ -35,7 +35,15 @@ Answers = Mapping[UUID, Calculated | Failure]
 
 def jobs(calculator: "Calculator") -> Mapping[str, Job]:
     """Return the kinds of work the risk engine does."""
-    return {CALCULATE: Job(calculator.run, calculator.give_up)}
+    return {CALCULATE: Job(calculator.run, calculator.give_up, split)}
+
+
+def split(work: Work) -> Sequence[Chunk]:
+    """Return a chunk for every portfolio of one that has several."""
+    chunk = Chunk.model_validate(work.payload)
+    if len(chunk.items) == 1:
+        return ()
+    return [chunk.model_copy(update={"items": (item,)}) for item in chunk.items]
 
 
 @dataclass(frozen=True)
