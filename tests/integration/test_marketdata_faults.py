@@ -16,6 +16,7 @@ from common.events import Envelope
 from common.events.marketdata import PricesIncomplete, PricesReady, SecuritiesEnriched
 from common.events.onboarding import PortfolioChanged, PortfolioCreated
 from common.retry import Retry
+from common.work import Worker
 from marketdata.domain import holding_of
 from marketdata.repository import Holdings
 from tests.integration.marketdata_world import World, marketdata, priced_in, read, run_for
@@ -174,6 +175,27 @@ async def test_a_book_that_was_fetched_is_announced_when_its_work_is_given_up(wo
     assert [(item.portfolio_id, item.coverage) for item in incomplete.items] == [
         (held.portfolio_id, 0)
     ]
+
+
+async def test_a_book_that_onboarding_refuses_is_given_up_and_holds_up_no_other(
+    database, tmp_path, monkeypatch
+):
+    """It was asked for again for a whole day."""
+    quick = Retry(ladder=(0.01,))
+    monkeypatch.setitem(Worker.__init__.__kwdefaults__ or {}, "retry", quick)
+    good, bad = book(["AAPL"]), book(["MSFT"])
+    answers = ((good, Response(good.model_dump_json())), (bad, Response("{}", 422)))
+    async with marketdata(database, tmp_path, FakeMarket({"AAPL"})) as world:
+        for held, answer in answers:
+            address = f"GET /internal/books/{held.portfolio_id}/{held.revision}"
+            world.harness.neighbours.answers[address] = lambda _request, answer=answer: answer
+        await world.harness.deliver(run_for(good, bad, as_of=MONDAY))
+        [ready] = await world.harness.eventually(lambda: world.harness.bus.events(PricesReady))
+        assert priced_in(ready) == [good.portfolio_id]
+        await world.until("SELECT 1 FROM marketdata.work WHERE died_at IS NOT NULL")
+        assert await world.rows("SELECT attempts, reason FROM marketdata.work") == [
+            (3, "Refused: onboarding answered 422 about a book")
+        ]
 
 
 async def test_a_run_for_a_session_before_the_calendar_is_refused(world):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from common.client import ServiceClient
-from common.errors import Unavailable
+from common.errors import Refused, Unavailable
 from risk_engine.clients import PanelGone, Panels
 from risk_engine.clients.columns import decode
 from risk_engine.clients.panels import SYMBOLS_IN_ADDRESS
@@ -121,7 +121,7 @@ async def test_no_symbols_still_say_what_the_sessions_are(neighbours, panels):
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(404, PanelGone), (410, PanelGone), (503, Unavailable)]
+    ("status", "error"), [(404, PanelGone), (410, PanelGone), (503, Unavailable), (422, Refused)]
 )
 async def test_trouble_is_told_apart(neighbours, panels, status, error):
     market = Marketdata({"A": 1.0})

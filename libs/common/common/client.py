@@ -7,13 +7,16 @@ from typing import Any
 import httpx
 import structlog
 
-from common.errors import Unavailable
+from common.errors import Refused, Unavailable
 from common.telemetry import current_traceparent, step
 
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"  # noqa: S105 - the name of a header
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 BROKE_OFF = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 """The connection ended before the answer did."""
+
+MAY_PASS = frozenset({401, 403, 408, 425, 429})
+"""Refusals that say more of the moment, or of a token just changed, than of what was asked."""
 
 
 class ServiceClient:
@@ -85,6 +88,12 @@ class ServiceClient:
     async def close(self) -> None:
         """Close its connections."""
         await self._http.aclose()
+
+
+def unexpected(answer: httpx.Response, peer: str, about: str) -> Unavailable | Refused:
+    """Return the error that an answer of no use is: it says whether asking again may help."""
+    error = Unavailable if answer.status_code in MAY_PASS else Refused
+    return error(f"{peer} answered {answer.status_code} about {about}")
 
 
 @cache

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 import structlog
 
-from common.errors import Unavailable
+from common.errors import Refused, Unavailable
 from common.events.marketdata import (
     ITEMS_IN_EVENT,
     PricedItem,
@@ -57,6 +57,8 @@ class Books:
 
     holdings: tuple[Holding, ...]
     unreachable: tuple[RequestedItem, ...] = ()
+    trouble: Unavailable | Refused | None = None
+    """Why they are: refused only when all of them were, for then no waiting helps."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Preparations:
     async def prepare(self, work: Work, finish: Finish) -> None:
         """Load what the books lack, publish a panel if something changed, announce coverage.
 
-        Books that nobody can give right now become work of their own: they hold up no other.
+        Books that nobody gives become work of their own: they hold up no other.
         """
         asked = Preparation.model_validate(work.payload)
         edition = self._edition(asked)
@@ -84,8 +86,8 @@ class Preparations:
             # Onboarding's clock is ahead of this one: a second later the session has closed here.
             raise Unavailable(f"the session of {asked.opened} has not closed yet")
         books = await self._books(asked.items)
-        if books.unreachable and not books.holdings:
-            raise Unavailable("onboarding cannot be asked for the books")
+        if books.trouble is not None and not books.holdings:
+            raise books.trouble
         if books.holdings:
             await self._load(symbols_of(books.holdings), edition, work.cause)
         async with finish() as unit:
@@ -120,23 +122,27 @@ class Preparations:
             # Kept at once: should this be given up, what there is of them can be announced.
             async with self.unit_of_work.begin() as unit:
                 await Holdings(unit).keep(tuple(fetched.values()))
-        unreachable = tuple(
-            item
+        unreachable = {
+            item: answer
             for item, answer in zip(needed, answers, strict=True)
-            if isinstance(answer, Unavailable)
-        )
+            if isinstance(answer, Unavailable | Refused)
+        }
+        # Refusals last, so that one is the first only where there is nothing else.
+        troubles = sorted(unreachable.values(), key=lambda error: isinstance(error, Refused))
         asked_again = {item.portfolio_id for item in needed}
         kept = (known[item.portfolio_id] for item in items if item.portfolio_id not in asked_again)
         alive = {holding.portfolio_id: holding for holding in kept if not holding.deleted}
-        return Books((*alive.values(), *fetched.values()), unreachable)
+        return Books(
+            (*alive.values(), *fetched.values()), tuple(unreachable), next(iter(troubles), None)
+        )
 
     async def _fetch(
         self, item: RequestedItem, limit: asyncio.Semaphore
-    ) -> Holding | Unavailable | None:
+    ) -> Holding | Unavailable | Refused | None:
         async with limit:
             try:
                 book = await self.onboarding.book(item.portfolio_id, item.revision)
-            except Unavailable as error:
+            except (Unavailable, Refused) as error:
                 return error
         if book is None:
             # Deleted since; onboarding tells everybody else itself.

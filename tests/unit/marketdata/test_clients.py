@@ -9,7 +9,7 @@ import pytest
 
 from common import calendar
 from common.client import ServiceClient
-from common.errors import Unavailable
+from common.errors import Refused, Unavailable
 from marketdata.clients.onboarding import Onboarding
 from marketdata.clients.simulator import SimulatedMarket
 from marketdata.domain import BAR
@@ -51,10 +51,18 @@ async def test_a_portfolio_that_is_gone_has_no_book():
     assert await onboarding({path(3): httpx.Response(404)}).book(PORTFOLIO, 3) is None
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(401), httpx.Response(503), gone(3)])
+@pytest.mark.parametrize(
+    "answer", [*(httpx.Response(status) for status in (401, 403, 429, 503)), gone(3)]
+)
 async def test_an_answer_of_no_use_is_no_answer(answer):
     with pytest.raises(Unavailable):
         await onboarding({path(3): answer}).book(PORTFOLIO, 3)
+
+
+@pytest.mark.parametrize("status", [400, 405, 422])
+async def test_a_refusal_that_stays_one_is_not_waited_out(status):
+    with pytest.raises(Refused, match=f"onboarding answered {status} about a book"):
+        await onboarding({path(3): httpx.Response(status)}).book(PORTFOLIO, 3)
 
 
 async def test_the_simulated_market_gives_profiles_of_what_it_lists():

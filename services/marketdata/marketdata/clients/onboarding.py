@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from common.client import ServiceClient
+from common.client import ServiceClient, unexpected
 from common.errors import Unavailable
 from common.events.onboarding import Book
 
@@ -16,8 +16,11 @@ class Onboarding:
     async def book(self, portfolio_id: UUID, revision: int) -> Book | None:
         """Return a book at this revision, or at a newer one if that has taken its place.
 
-        None when onboarding says that there is no such portfolio; `Unavailable` when it says
-        nothing of use.
+        None when onboarding says that there is no such portfolio.
+
+        Raises:
+            Unavailable: onboarding says nothing of use now.
+            Refused: nor will it later.
         """
         while True:
             answer = await self._client.get(f"/internal/books/{portfolio_id}/{revision}")
@@ -26,7 +29,7 @@ class Onboarding:
             if answer.status_code == 404:
                 return None
             if answer.status_code != 410:
-                raise Unavailable(f"onboarding answered {answer.status_code} about a book")
+                raise unexpected(answer, "onboarding", "a book")
             newer = int(answer.json()["error"]["details"]["revision"])
             if newer <= revision:
                 raise Unavailable(f"onboarding names revision {newer} in place of {revision}")

@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-from common.client import ServiceClient
-from common.errors import Unavailable
+from common.client import ServiceClient, unexpected
 from common.events.onboarding import Book
 
 
@@ -14,10 +13,15 @@ class Onboarding:
         self._client = client
 
     async def book(self, portfolio_id: UUID, revision: int) -> Book | None:
-        """Return a book at this revision; None when it is gone, deleted or replaced by a newer."""
+        """Return a book at this revision; None when it is gone, deleted or replaced by a newer.
+
+        Raises:
+            Unavailable: onboarding says nothing of use now.
+            Refused: nor will it later.
+        """
         answer = await self._client.get(f"/internal/books/{portfolio_id}/{revision}")
         if answer.status_code in {404, 410}:
             return None
         if answer.status_code != 200:
-            raise Unavailable(f"onboarding answered {answer.status_code} about a book")
+            raise unexpected(answer, "onboarding", "a book")
         return Book.model_validate_json(answer.content)

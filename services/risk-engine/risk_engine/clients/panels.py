@@ -12,8 +12,7 @@ from datetime import date
 
 import structlog
 
-from common.client import ServiceClient
-from common.errors import Unavailable
+from common.client import ServiceClient, unexpected
 from risk_engine.clients.columns import Answer, Column, Edition, EditionKey, assemble, decode
 from risk_engine.domain import Prices
 
@@ -62,6 +61,7 @@ class Panels:
         Raises:
             PanelGone: marketdata knows no such panel.
             Unavailable: marketdata does not answer.
+            Refused: it will not.
         """
         wanted = sorted(set(symbols))
         async with self._fetching:
@@ -126,7 +126,7 @@ class Panels:
         if answer.status_code in {404, 410}:
             raise PanelGone(f"Prices of {as_of} are no longer kept as version {panel_version}.")
         if answer.status_code != 200:
-            raise Unavailable(f"marketdata answered {answer.status_code} about a panel")
+            raise unexpected(answer, "marketdata", "a panel")
         return answer.content
 
     def _keep(
