@@ -19,11 +19,9 @@ EQUITY = "3000000.00"
 
 def book(chance: random.Random) -> bytes:
     """Return a CSV of stocks and funds held long and short, options, and private assets."""
-    listed = [
-        security
-        for security in load_universe().securities.values()
-        if security.profile.kind in ("stock", "etf")
-    ]
+    universe = load_universe()
+    known = [universe.securities[symbol] for symbol in universe.known]
+    listed = [security for security in known if security.profile.kind in ("stock", "etf")]
     rows = [HEADER]
     for place in range(POSITIONS - OPTIONS - PRIVATE):
         security = listed[place] if place < len(listed) else chance.choice(listed)

@@ -33,8 +33,9 @@ PAUSE = 0.1
 PATIENCE = 90.0
 AWAY = {502, 503, 504}
 HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date"
+UNIVERSE = load_universe()
 STOCKS = sorted(
-    symbol for symbol, one in load_universe().securities.items() if one.profile.kind == "stock"
+    symbol for symbol in UNIVERSE.known if UNIVERSE.securities[symbol].profile.kind == "stock"
 )
 
 T = TypeVar("T")

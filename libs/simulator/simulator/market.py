@@ -1,33 +1,44 @@
 """A market whose truth is known: daily bars from one seed, the same for any order of requests."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common import calendar
-from simulator import paths
-from simulator.paths import Floats
-from simulator.universe import Profile, Security, load_universe
+from simulator import levels, trading
+from simulator.draws import BLOCK, Floats
+from simulator.factors import EPOCH, Backdrop, backdrop
+from simulator.halfyear import HalfYear, Rows, Stage, half_year
+from simulator.levels import Levels, Splits, Start
+from simulator.roster import Roster, knots, load_roster
+from simulator.universe import Profile, load_universe
+from simulator.volatility_index import VOLATILITY_INDEX, index_bars
+from simulator.weather import Dial
 
 # Raise it with anything that changes a price or a volume, the universe's facts included.
-MODEL_VERSION = "1"
-# Any seed is a market. This one's index rises over the years with falls of up to 30 % on the way.
-DEFAULT_SEED = 22
-EPOCH = date(2015, 1, 2)
+MODEL_VERSION = "2"
+# Any seed is a market. This one's index rises over the years, with crises on the way.
+DEFAULT_SEED = 799
 # The session on which each price of the universe holds: the demo portfolios' entry dates are near.
 ANCHOR = date(2024, 1, 16)
 
-_SESSIONS_PER_YEAR = 252
+_ANCHOR_WEEKDAY = int(np.busday_count(EPOCH, ANCHOR))
+_ANCHOR_BLOCK = _ANCHOR_WEEKDAY // BLOCK
+_AT_ONCE = 256
+"""Securities whose half-year fits a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bars:
-    """Raw daily bars, axes (sessions, symbols): US dollars, to the cent; volume in shares."""
+    """Raw daily bars, axes (sessions, symbols): US dollars per share of that day, to the cent.
+
+    Where a security did not trade (halted, not yet or no longer listed), `traded` is false, prices
+    are NaN and the volume is 0.
+    """
 
     sessions: tuple[date, ...]
     symbols: tuple[str, ...]
@@ -36,115 +47,244 @@ class Bars:
     low: Floats
     close: Floats
     volume: NDArray[np.int64]
+    split_ratio: Floats
+    """New shares per old one before this session's opening; 1 without a split."""
+    dividend: Floats
+    """US dollars per share, before this session's opening; 0 without one."""
+    traded: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Backdrop:
-    """What all securities share: the sessions since the epoch and the factors' log returns."""
+class _Act(NamedTuple):
+    """A half-year of some securities, from where it starts."""
 
-    sessions: tuple[date, ...]
-    weekdays: NDArray[np.int64]  # since the epoch, one a session: the row of each stream's shocks
-    factor_returns: dict[str, Floats]
-
-    def shocks(self, seed: int, stream: str, width: int = 1) -> Floats:
-        return paths.normals(seed, stream, int(self.weekdays[-1]) + 1, width)[self.weekdays]
+    half: HalfYear
+    shocks: Floats
+    start: Start
+    splits: Splits
 
 
 class Market:
     """The simulated market of one seed. It has no clock: the caller says up to which session.
 
-    Its universe, with the true loadings and volatilities, is `simulator.universe.load_universe()`.
+    Its universe, with the true loadings and volatilities, is `simulator.universe.load_universe()`;
+    what was true on a day, `simulator.truth`. With parts of `dial` switched off, returns are those
+    of textbooks.
     """
 
-    def __init__(self, seed: int = DEFAULT_SEED) -> None:
+    def __init__(self, seed: int = DEFAULT_SEED, dial: Dial = Dial()) -> None:  # noqa: B008
         self.seed = seed
+        self.dial = dial
         self._universe = load_universe()
+        self._levels = Levels(len(self._universe.securities))
+
+    @property
+    def roster(self) -> Roster:
+        """Return the universe as arrays; the first time takes a moment."""
+        return load_roster()
 
     def symbols(self) -> tuple[str, ...]:
-        """Return every listed symbol."""
+        """Return every symbol that is ever listed."""
         return tuple(self._universe.securities)
 
     def profile(self, symbol: str) -> Profile:
-        """Return who the symbol is; raise LookupError for one that is not listed."""
+        """Return who the symbol is; raise LookupError for one that is never listed."""
         security = self._universe.securities.get(symbol)
         if security is None:
             raise LookupError(f"the simulated market does not list {symbol!r}")
         return security.profile
 
+    def scene(self, end: date) -> Backdrop:
+        """Return the factors, rates and mood of the market through a day at least."""
+        return backdrop(self.seed, max(end, ANCHOR), self.dial)
+
     def bars(self, symbols: Iterable[str], start: date, end: date) -> Bars:
         """Return the bars from `start` to `end`, both included, in the order of `symbols`.
 
         What the market does not have is left out, and the result's own `symbols` and `sessions`
-        say so: symbols that are not listed, and sessions before the epoch.
+        say so: symbols that are never listed, and sessions before the epoch.
         """
-        known = self._universe.securities
-        asked = {symbol: known[symbol] for symbol in symbols if symbol in known}
-        backdrop = _backdrop(self.seed, max(end, ANCHOR))
-        window = slice(bisect_left(backdrop.sessions, start), bisect_right(backdrop.sessions, end))
-        sessions = backdrop.sessions[window]
+        asked = tuple(dict.fromkeys(s for s in symbols if s in self._universe.securities))
+        scene = self.scene(end)
+        window = range(bisect_left(scene.sessions, start), bisect_right(scene.sessions, end))
+        bars = _nothing_yet(scene.sessions[window.start : window.stop], asked)
+        if not window or not asked:
+            return bars
+        rows = np.array([self.roster.row[symbol] for symbol in asked])
+        for first in range(0, len(rows), _AT_ONCE):
+            columns = slice(first, first + _AT_ONCE)
+            self._fill(bars, columns, rows[columns], scene, window)
+        if VOLATILITY_INDEX in asked:
+            _fill_index(bars, asked.index(VOLATILITY_INDEX), index_bars(self.seed, scene), window)
+        return bars
 
-        shape = (len(sessions), len(asked))
-        prices = np.empty((4, *shape))
-        volume = np.empty(shape, np.int64)
-        for column, security in enumerate(asked.values()):
-            prices[:, :, column], volume[:, column] = self._trade(security, backdrop, window)
-        opening, high, low, close = prices
-        return Bars(sessions, tuple(asked), opening, high, low, close, volume)
+    def growth(self, symbols: Sequence[str], session: date) -> Floats:
+        """Return what each company is worth at a session's close over the anchor's, (symbols,).
 
-    def _trade(
-        self, security: Security, backdrop: _Backdrop, window: slice
-    ) -> tuple[Floats, NDArray[np.int64]]:
-        """Return (open, high, low, close) in rows, and the volume, of the sessions in `window`."""
-        symbol = security.profile.symbol
-        levels = self._log_levels(security, backdrop)
-        before = np.concatenate(([0.0], levels[:-1]))
-        # A mean-reverting security swings around its price; any other one has it at the anchor.
-        anchor = 0.0 if security.reversion else levels[bisect_left(backdrop.sessions, ANCHOR)]
-
-        levels, before = levels[window], before[window]
-        close = _dollars(security, levels - anchor)
-        if security.has_single_price:
-            return np.tile(close, (4, 1)), np.zeros(len(close), np.int64)
-
-        volatility = self._universe.volatility(security) / np.sqrt(_SESSIONS_PER_YEAR)
-        shocks = backdrop.shocks(self.seed, f"session/{symbol}", paths.SESSION_SHOCKS)[window]
-        moves = levels - before
-        opening, high, low = (
-            _dollars(security, before + offset - anchor)
-            for offset in paths.session_range(moves, volatility, shocks)
+        Splits do not matter to it. NaN where a symbol is not listed on that session; LookupError
+        for one that never is, ValueError for a day that is no session of the market.
+        """
+        for symbol in symbols:
+            self.profile(symbol)
+        scene = self.scene(session)
+        at = bisect_left(scene.sessions, session)
+        if not scene.sessions[at : at + 1] == (session,):
+            raise ValueError(f"{session} is no session of the simulated market")
+        block = int(scene.weekdays[at]) // BLOCK
+        rows = np.array([self.roster.row[symbol] for symbol in symbols], np.intp)
+        grown = np.full(len(rows), np.nan)
+        for first in range(0, len(rows), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            for act in self._walk(rows[some], range(block, block + 1), scene):
+                path = act.half.path[:, at - act.half.sessions.start]
+                grown[some] = np.exp(act.start.level + path)
+        weekday = scene.weekdays[at]
+        listed = (self.roster.listed_from[rows] <= weekday) & (
+            weekday <= self.roster.listed_through[rows]
         )
-        volume = paths.session_volume(security.volume, moves, volatility, shocks)
+        return np.where(listed, grown, np.nan)
+
+    def _fill(self, bars: Bars, columns: slice, rows: Rows, scene: Backdrop, window: range) -> None:
+        blocks = range(
+            int(scene.weekdays[window.start]) // BLOCK, int(scene.weekdays[window[-1]]) // BLOCK + 1
+        )
+        for act in self._walk(rows, blocks, scene):
+            block = act.half.sessions
+            inside = slice(max(block.start, window.start), min(block.stop, window.stop))
+            there = slice(inside.start - window.start, inside.stop - window.start)
+            here = slice(inside.start - block.start, inside.stop - block.start)
+            for name, values in self._trade(rows, scene, act).items():
+                getattr(bars, name)[there, columns] = values[:, here].T
+
+    def _walk(self, rows: Rows, wanted: range, scene: Backdrop) -> Iterator[_Act]:
+        """Return the blocks that are wanted, walking outwards from the anchor to the last of them.
+
+        Blocks on the way whose ends are known are passed over.
+        """
+        own_knots = knots(self.seed, tuple(self.roster.symbols[row] for row in rows))
+        stage = Stage(self.seed, self.roster, scene, self.dial)
+
+        for block in range(_ANCHOR_BLOCK, max(wanted.stop, _ANCHOR_BLOCK + 1)):
+            if block not in wanted and self._levels.knows(block + 1, rows):
+                continue
+            half, shocks = half_year(stage, block, rows, own_knots)
+            if block == _ANCHOR_BLOCK:
+                anchor = scene.sessions.index(ANCHOR) - half.sessions.start
+                start = Start(-half.path[:, anchor], np.ones(len(rows)))
+                splits = levels.no_splits(len(rows))
+                self._levels.remember(block, rows, start)
+            else:
+                start = self._levels.at(block, rows)
+                splits = levels.splits_forward(self.roster, rows, half, start)
+            end = Start(start.level + half.path[:, -1], start.split * splits.ratio)
+            self._levels.remember(block + 1, rows, end)
+            if block in wanted:
+                yield _Act(half, shocks, start, splits)
+        for block in range(_ANCHOR_BLOCK - 1, wanted.start - 1, -1):
+            if block not in wanted and self._levels.knows(block, rows):
+                continue
+            half, shocks = half_year(stage, block, rows, own_knots)
+            end = self._levels.at(block + 1, rows)
+            splits = levels.splits_backward(self.roster, rows, half, end)
+            start = Start(end.level - half.path[:, -1], end.split / splits.ratio)
+            self._levels.remember(block, rows, start)
+            if block in wanted:
+                yield _Act(half, shocks, start, splits)
+
+    def _trade(self, rows: Rows, scene: Backdrop, act: _Act) -> dict[str, NDArray[np.generic]]:
+        """Return the fields of `Bars` of a block, axes (securities, sessions)."""
+        half, shocks, start, splits = act
+        roster, everyone = self.roster, np.arange(len(rows))
+        ratio = np.ones_like(half.path)
+        ratio[everyone, splits.session] = splits.ratio
+        shares = start.split[:, None] * np.cumprod(ratio, axis=1)
+        base = roster.price[rows, None] * np.exp(start.level)[:, None] / shares
+
+        before_opening = half.path - half.moves  # the close before, less what is paid out
+        before_opening[roster.at_one_dollar[rows]] = 0
+        volatility = self._volatility(rows, scene, half)
+        overnight = np.where(half.reports, trading.REPORT_SHARE, trading.OVERNIGHT_SHARE)
+        offsets = trading.session_range(
+            half.path - before_opening, volatility, overnight, tuple(shocks[:, k] for k in range(5))
+        )
+        opening, high, low = (_cents(base * np.exp(before_opening + o)) for o in offsets)
+        close = _cents(base * np.exp(half.path))
+        volume = trading.session_volume(
+            roster.volume[rows, None] * shares, half.moves, _usual(volatility), shocks[:, 5]
+        )
+        single, exchange = roster.single_price[rows], roster.on_exchange[rows]
+        for prices in (opening, high, low):
+            prices[single] = close[single]
+        volume[~exchange] = 0
         # The extremes are right by construction; this only settles ties lost in floating point.
         high = np.maximum(high, np.maximum(opening, close))
         low = np.minimum(low, np.minimum(opening, close))
-        return np.stack((opening, high, low, close)), volume
+        # Per share of that day: nothing is both split and paid out on one day.
+        dividend = np.round(half.paid * base, 4)
+        return self._where_traded(
+            rows,
+            scene.weekdays[half.sessions],
+            half,
+            {
+                "open": opening,
+                "high": high,
+                "low": low,
+                "close": close,
+                "volume": volume,
+                "split_ratio": ratio,
+                "dividend": dividend,
+            },
+        )
 
-    def _log_levels(self, security: Security, backdrop: _Backdrop) -> Floats:
-        own = backdrop.shocks(self.seed, f"own/{security.profile.symbol}")[:, 0]
-        log_returns = own * (security.own_volatility / np.sqrt(_SESSIONS_PER_YEAR))
-        # One factor after the other: a matrix product may round differently for another subset.
-        for name, loading in security.loadings.items():
-            log_returns += loading * backdrop.factor_returns[name]
-        return paths.log_levels(log_returns, security.reversion)
+    def _volatility(self, rows: Rows, scene: Backdrop, half: HalfYear) -> Floats:
+        """Return each session's volatility as the day began, (securities, sessions)."""
+        variance = (half.own_multiplier * self.roster.own_volatility_per_session(rows)) ** 2
+        for group, ratios in enumerate(scene.ratios[:, half.sessions]):
+            variance += self.roster.group_variance[rows, group, None] * ratios
+        return np.sqrt(variance)
+
+    def _where_traded(
+        self,
+        rows: Rows,
+        weekdays: NDArray[np.int64],
+        half: HalfYear,
+        fields: dict[str, NDArray[np.generic]],
+    ) -> dict[str, NDArray[np.generic]]:
+        listed = (weekdays >= self.roster.listed_from[rows, None]) & (
+            weekdays <= self.roster.listed_through[rows, None]
+        )
+        traded = listed & ~half.halted
+        absent = {"volume": 0, "split_ratio": 1.0, "dividend": 0.0}
+        for name, values in fields.items():
+            values[~traded] = absent.get(name, np.nan)
+        return {**fields, "traded": traded}
 
 
-@lru_cache(maxsize=16)
-def _backdrop(seed: int, end: date) -> _Backdrop:
-    sessions = calendar.sessions(EPOCH, end)
-    # Shocks belong to weekdays, not to positions in the calendar: were the exchange to declare
-    # another day of mourning, that day would drop out and nothing before it would change.
-    weekdays = np.busday_count(EPOCH, np.array(sessions, "datetime64[D]"))
-    bare = _Backdrop(sessions, weekdays, {})
-    factor_returns = {
-        factor.name: factor.drift / _SESSIONS_PER_YEAR
-        + factor.volatility
-        / np.sqrt(_SESSIONS_PER_YEAR)
-        * bare.shocks(seed, f"factor/{factor.name}")[:, 0]
-        for factor in load_universe().factors.values()
-    }
-    return _Backdrop(sessions, weekdays, factor_returns)
+def _nothing_yet(sessions: tuple[date, ...], symbols: tuple[str, ...]) -> Bars:
+    shape = (len(sessions), len(symbols))
+    opening, high, low, close, ratio, dividend = (np.empty(shape) for _ in range(6))
+    return Bars(
+        sessions=sessions,
+        symbols=symbols,
+        open=opening,
+        high=high,
+        low=low,
+        close=close,
+        volume=np.empty(shape, np.int64),
+        split_ratio=ratio,
+        dividend=dividend,
+        traded=np.empty(shape, np.bool_),
+    )
 
 
-def _dollars(security: Security, log_levels: Floats) -> Floats:
+def _fill_index(bars: Bars, column: int, prices: Floats, window: range) -> None:
+    for name, values in zip(("open", "high", "low", "close"), prices, strict=True):
+        getattr(bars, name)[:, column] = values[window.start : window.stop]
+
+
+def _cents(prices: Floats) -> Floats:
     # Never below a cent: a price of zero would make the next return infinite.
-    return np.maximum(np.round(security.price * np.exp(log_levels), 2), 0.01)
+    return np.maximum(np.round(prices, 2), 0.01)
+
+
+def _usual(volatility: Floats) -> Floats:
+    return np.maximum(volatility, 1e-6)

@@ -84,6 +84,20 @@ async def test_the_simulated_market_gives_a_bar_per_session():
     assert (found["SPY"]["split_ratio"] == 1).all()
 
 
+async def test_sessions_without_a_trade_have_no_bar_and_events_have_theirs():
+    """Of stocks that were listed late, halted, split or paid out, over four years."""
+    symbols = [f"{prefix}{n:04d}" for n in range(120) for prefix in ("TEC", "HLT", "FIN", "IND")]
+    found = await SimulatedMarket().bars(symbols, date(2022, 1, 3), MONDAY)
+    sessions = len(calendar.sessions(date(2022, 1, 3), MONDAY))
+    lengths = {len(history) for history in found.values()}
+    assert sessions in lengths
+    assert min(lengths) < sessions
+    bars = np.concatenate(list(found.values()))
+    assert np.isfinite(bars["close"]).all()
+    assert (bars["split_ratio"] != 1).any()
+    assert (bars["dividend"] > 0).any()
+
+
 def test_another_seed_is_another_source():
     assert SimulatedMarket(1).source.provider == "simulated"
     assert SimulatedMarket(1).source != SimulatedMarket(2).source

@@ -1,4 +1,4 @@
-"""The simulated market: the same prices for every request, and a truth that estimators recover."""
+"""The simulated market: the same prices for every request, well formed, and anchored."""
 
 import hashlib
 import subprocess
@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 
 from common import calendar
-from simulator.market import ANCHOR, EPOCH, MODEL_VERSION, Market
+from simulator.factors import EPOCH
+from simulator.market import ANCHOR, MODEL_VERSION, Market
 from simulator.universe import load_universe
 
 START, END = date(2024, 1, 2), date(2026, 11, 20)
-FIELDS = ("open", "high", "low", "close", "volume")
+FIELDS = (
+    *("open", "high", "low", "close", "volume"),
+    *("split_ratio", "dividend", "traded"),
+)
+PRICES = FIELDS[:4]
 UNIVERSE = load_universe()
-STOCKS = [s for s, known in UNIVERSE.securities.items() if known.profile.kind == "stock"]
+ALL = tuple(UNIVERSE.securities)
+SOME = (*UNIVERSE.known, *ALL[len(UNIVERSE.known) :: 40])
 
 # Asks for something else first, so that what a process has cached cannot matter.
 PRINT_DIGEST = """
@@ -24,9 +30,9 @@ from datetime import date
 from simulator.market import Market
 market = Market(seed=11)
 market.bars(["VIX", "JPM"], date(2019, 5, 1), date(2020, 5, 1))
-bars = market.bars(market.symbols(), date(2024, 1, 2), date(2026, 11, 20))
-arrays = (bars.open, bars.high, bars.low, bars.close, bars.volume)
-print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
+bars = market.bars(market.symbols()[::12], date(2024, 1, 2), date(2026, 11, 20))
+fields = "open", "high", "low", "close", "volume", "split_ratio", "dividend", "traded"
+print(hashlib.sha256(b"".join(getattr(bars, name).tobytes() for name in fields)).hexdigest())
 """
 
 
@@ -36,45 +42,54 @@ def market():
 
 
 @pytest.fixture(scope="module")
-def all_bars(market):
-    return market.bars(market.symbols(), EPOCH, END)
+def bars(market):
+    return market.bars(SOME, EPOCH, END)
 
 
-def log_returns(bars, symbols):
-    columns = [bars.symbols.index(symbol) for symbol in symbols]
-    return np.diff(np.log(bars.close[:, columns]), axis=0)
-
-
-def assert_same_bars(left, right):
-    assert (left.sessions, left.symbols) == (right.sessions, right.symbols)
+def assert_same(left, right):
     for field in FIELDS:
-        assert np.array_equal(getattr(left, field), getattr(right, field)), field
+        assert np.array_equal(
+            getattr(left, field), getattr(right, field), equal_nan=field in PRICES
+        ), field
+
+
+def part(bars, rows=slice(None), columns=slice(None)):
+    class Part:
+        pass
+
+    found = Part()
+    for field in FIELDS:
+        setattr(found, field, getattr(bars, field)[rows][:, columns])
+    return found
 
 
 def test_prices_do_not_depend_on_order_or_subset_of_the_request(market):
-    whole = market.bars(market.symbols(), START, END)
-    backwards = Market().bars(tuple(reversed(market.symbols())), START, END)
+    whole = market.bars(SOME, START, END)
+    backwards = Market().bars(tuple(reversed(SOME)), START, END)
     alone = Market().bars(["NVDA"], START, END)
 
+    assert_same(whole, part(backwards, columns=slice(None, None, -1)))
     column = whole.symbols.index("NVDA")
-    for field in FIELDS:
-        assert np.array_equal(getattr(whole, field), getattr(backwards, field)[:, ::-1])
-        assert np.array_equal(getattr(whole, field)[:, [column]], getattr(alone, field))
+    assert_same(part(whole, columns=slice(column, column + 1)), alone)
 
 
-def test_prices_do_not_depend_on_the_window_of_the_request(market):
-    symbols, sessions = ("AAPL", "SPY", "VIX", "SPAXX"), calendar.sessions(START, END)
-    whole = market.bars(symbols, START, END)
-    piece = market.bars(symbols, sessions[100], sessions[119])
+@pytest.mark.parametrize("first", [0, 300, 2_200, 2_280, 2_900])
+def test_prices_do_not_depend_on_the_window_of_the_request(bars, first):
+    piece = Market().bars(SOME, bars.sessions[first], bars.sessions[first + 19])
+    assert piece.sessions == bars.sessions[first : first + 20]
+    assert_same(part(bars, rows=slice(first, first + 20)), piece)
 
-    assert piece.sessions == sessions[100:120]
-    for field in FIELDS:
-        assert np.array_equal(getattr(whole, field)[100:120], getattr(piece, field))
+
+def test_prices_do_not_depend_on_what_was_asked_for_before():
+    asked_before = Market()
+    asked_before.bars(SOME[::2], date(2016, 5, 2), date(2016, 5, 20))
+    asked_before.bars(SOME[1::3], date(2026, 5, 4), date(2026, 5, 20))
+    assert_same(asked_before.bars(SOME, START, END), Market().bars(SOME, START, END))
 
 
 def test_another_process_sees_the_same_prices():
     market = Market(seed=11)
-    bars = market.bars(market.symbols(), START, END)
+    bars = market.bars(market.symbols()[::12], START, END)
     here = hashlib.sha256(b"".join(getattr(bars, field).tobytes() for field in FIELDS))
     command = [sys.executable, "-c", PRINT_DIGEST]
     there = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -82,35 +97,37 @@ def test_another_process_sees_the_same_prices():
     assert there.stdout.strip() == here.hexdigest()
 
 
-def test_a_new_session_leaves_the_past_unchanged(market):
-    yesterday, today = calendar.session_back(END, 1), END
-    before = market.bars(market.symbols(), EPOCH, yesterday)
-    after = market.bars(market.symbols(), EPOCH, today)
-
-    assert after.sessions == (*before.sessions, today)
-    for field in FIELDS:
-        assert np.array_equal(getattr(before, field), getattr(after, field)[:-1])
+@pytest.mark.parametrize("end", [END, date(2025, 6, 27), date(2025, 6, 30)])
+def test_a_new_session_leaves_the_past_unchanged(market, end):
+    sessions = calendar.sessions(START, end)
+    before = Market().bars(SOME, START, sessions[-2])
+    after = Market().bars(SOME, START, end)
+    assert after.sessions == (*before.sessions, end)
+    assert_same(before, part(after, rows=slice(0, -1)))
 
 
 def test_another_seed_is_another_market(market):
-    ours = log_returns(market.bars(["SPY"], EPOCH, END), ["SPY"])[:, 0]
-    theirs = log_returns(Market(seed=1).bars(["SPY"], EPOCH, END), ["SPY"])[:, 0]
-    assert abs(np.corrcoef(ours, theirs)[0, 1]) < 0.08
+    ours, theirs = (m.bars(["SPX"], EPOCH, END).close[:, 0] for m in (market, Market(seed=1)))
+    assert abs(np.corrcoef(np.diff(np.log(ours)), np.diff(np.log(theirs)))[0, 1]) < 0.08
 
 
 def test_prices_change_only_with_the_model_version(market):
     """Whoever breaks this changes what stored bars mean: raise MODEL_VERSION, then these prices."""
-    bars = market.bars(("AAPL", "SPY", "TLT", "VIX"), END, END)
+    bars = market.bars(("AAPL", "SPY", "TLT", "VIX", ALL[200]), END, END)
 
-    assert MODEL_VERSION == "1"
-    assert bars.open[0].tolist() == pytest.approx([318.9, 722.16, 58.69, 14.09], abs=0.011)
-    assert bars.close[0].tolist() == pytest.approx([317.97, 725.83, 58.35, 12.48], abs=0.011)
+    assert MODEL_VERSION == "2"
+    assert bars.open[0].tolist() == pytest.approx(OPENINGS, abs=0.011)
+    assert bars.close[0].tolist() == pytest.approx(CLOSES, abs=0.011)
 
 
-def test_sessions_are_those_of_the_exchange(all_bars):
-    assert all_bars.sessions == calendar.sessions(EPOCH, END)
-    assert all(session.weekday() < 5 for session in all_bars.sessions)
-    assert date(2024, 11, 28) not in all_bars.sessions
+OPENINGS = [200.31, 813.83, 78.25, 13.57, 155.42]
+CLOSES = [198.36, 803.66, 78.02, 13.59, 154.84]
+
+
+def test_sessions_are_those_of_the_exchange(bars):
+    assert bars.sessions == calendar.sessions(EPOCH, END)
+    assert all(session.weekday() < 5 for session in bars.sessions)
+    assert date(2024, 11, 28) not in bars.sessions
 
 
 def test_what_the_market_does_not_have_is_left_out(market):
@@ -140,26 +157,42 @@ def test_an_unlisted_symbol_has_no_profile(market):
     assert market.profile("SHOP").country == "CA"
 
 
-def test_bars_are_well_formed(all_bars):
-    assert np.all(all_bars.high >= np.maximum(all_bars.open, all_bars.close))
-    assert np.all(all_bars.low <= np.minimum(all_bars.open, all_bars.close))
-    assert np.all(all_bars.low > 0)
-    assert np.all(all_bars.volume >= 0)
-    assert np.array_equal(np.round(all_bars.close, 2), all_bars.close)
-    assert all_bars.volume.dtype == np.int64
+def test_bars_are_well_formed(bars):
+    traded = bars.traded
+    opening, high, low, close = (getattr(bars, name)[traded] for name in PRICES)
+    assert np.all(high >= np.maximum(opening, close))
+    assert np.all(low <= np.minimum(opening, close))
+    assert np.all(low > 0)
+    assert np.all(bars.volume >= 0)
+    assert np.array_equal(np.round(close, 2), close)
+    assert bars.volume.dtype == np.int64
 
 
-def test_only_what_trades_on_an_exchange_has_volume(all_bars, market):
-    on_exchange = [market.profile(s).kind in ("stock", "etf") for s in all_bars.symbols]
-    assert np.all(all_bars.volume[:, on_exchange] > 0)
-    assert np.all(all_bars.volume[:, np.logical_not(on_exchange)] == 0)
+def test_without_a_trade_there_is_no_price_and_no_event(bars):
+    absent = ~bars.traded
+    assert absent.any()
+    for name in PRICES:
+        assert np.isnan(getattr(bars, name)[absent]).all()
+        assert not np.isnan(getattr(bars, name)[bars.traded]).any()
+    assert not bars.volume[absent].any()
+    assert np.all(bars.split_ratio[absent] == 1)
+    assert not bars.dividend[absent].any()
 
 
-def test_money_market_funds_stay_at_one_dollar(market):
+def test_only_what_trades_on_an_exchange_has_volume(bars, market):
+    on_exchange = np.array([market.profile(s).kind in ("stock", "etf") for s in bars.symbols])
+    assert np.all(bars.volume[:, on_exchange][bars.traded[:, on_exchange]] > 0)
+    assert not bars.volume[:, ~on_exchange].any()
+
+
+def test_money_market_funds_stay_at_one_dollar_and_pay_the_bill_rate(market):
     bars = market.bars(["SPAXX", "VMFXX", "VUSXX"], EPOCH, END)
-    for field in ("open", "high", "low", "close"):
+    for field in PRICES:
         assert np.all(getattr(bars, field) == 1.0)
-    assert np.all(bars.volume == 0)
+    scene = market.scene(END)
+    count = len(bars.sessions)
+    earned = (scene.level + scene.slope)[: count - 1].clip(0).sum() / 252
+    assert bars.dividend[:, 0].sum() == pytest.approx(earned, rel=0.1)
 
 
 def test_a_mutual_fund_has_one_price_a_session(market):
@@ -170,53 +203,44 @@ def test_a_mutual_fund_has_one_price_a_session(market):
 
 
 def test_every_price_holds_on_the_anchor_session(market):
-    symbols = [s for s, known in UNIVERSE.securities.items() if not known.reversion]
+    symbols = [s for s in ALL if s != "VIX"]
     bars = market.bars(symbols, ANCHOR, ANCHOR)
-    assert bars.close[0].tolist() == [UNIVERSE.securities[symbol].price for symbol in symbols]
+    prices = np.array([UNIVERSE.securities[symbol].price for symbol in symbols])
+    assert np.array_equal(bars.close[0][bars.traded[0]], prices[bars.traded[0]])
+    assert bars.traded[0].mean() > 0.85
 
 
-def test_stocks_of_one_sector_move_together_more_than_stocks_of_two(all_bars):
-    correlation = np.corrcoef(log_returns(all_bars, STOCKS), rowvar=False)
-    sectors = np.array([UNIVERSE.securities[symbol].profile.sector for symbol in STOCKS])
-    same = sectors[:, None] == sectors[None, :]
-    pairs = np.triu(np.ones_like(same), k=1)
-
-    within, across = correlation[same & pairs].mean(), correlation[~same & pairs].mean()
-    assert 0.3 < within < 0.8
-    assert 0.1 < across < within - 0.1
-
-
-def test_ordinary_least_squares_recovers_the_market_betas(all_bars):
-    market_returns = log_returns(all_bars, ["SPY"])[:, 0]
-    x = market_returns - market_returns.mean()
-    y = log_returns(all_bars, STOCKS)
-    betas = x @ y / (x @ x)
-    residuals = y - y.mean(axis=0) - np.outer(x, betas)
-    errors = np.sqrt((residuals**2).sum(axis=0) / (len(x) - 2) / (x @ x))
-    truth = np.array([UNIVERSE.securities[symbol].loadings["market"] for symbol in STOCKS])
-
-    assert np.all(np.abs(betas - truth) < 4 * errors)
-    assert np.median(np.abs(betas - truth)) < 0.05
+def test_some_are_listed_later_and_some_are_delisted(market):
+    bars = market.bars(ALL[::5], EPOCH, END)
+    first, last = bars.traded[:30].any(axis=0), bars.traded[-30:].any(axis=0)
+    assert 60 < np.count_nonzero(~first & last) < 160
+    assert 20 < np.count_nonzero(first & ~last) < 100
+    # Listed in one piece: what is missing in between are halts, of a few sessions each.
+    for column in np.flatnonzero(~first | ~last)[::5]:
+        there = np.flatnonzero(bars.traded[:, column])
+        if len(there):
+            assert len(there) > 0.98 * (there[-1] - there[0] + 1)
 
 
-@pytest.mark.parametrize("symbol", ["SPY", "AAPL", "TLT", "GLD", "XLE", "VTIAX"])
-def test_realised_volatility_is_the_true_one(all_bars, symbol):
-    realised = log_returns(all_bars, [symbol]).std() * np.sqrt(252)
-    assert realised == pytest.approx(UNIVERSE.volatility(UNIVERSE.securities[symbol]), rel=0.06)
+def test_few_stocks_are_halted_and_never_for_long(market):
+    stocks = [s for s in ALL if UNIVERSE.securities[s].profile.kind == "stock"]
+    listed = [s for s in stocks if UNIVERSE.securities[s].listed_from == 0][:1_500]
+    bars = market.bars(listed, START, END)
+    still = bars.traded[-1] & bars.traded[0]
+    halted = ~bars.traded[:, still]
+    years = halted.size / 252
+    starts = np.count_nonzero(np.diff(halted.astype(int), axis=0) == 1)
+    assert 0.01 < starts / years < 0.04
+    assert 1 <= halted.sum() / starts <= 4
 
 
-def test_index_funds_track_their_index(all_bars):
-    returns = log_returns(all_bars, ["SPY", "VOO", "VTI"])
-    assert np.corrcoef(returns, rowvar=False).min() > 0.99
-
-
-def test_vix_falls_when_the_market_rises(all_bars):
-    vix, spy = log_returns(all_bars, ["VIX", "SPY"]).T
-    assert vix[spy > 0].mean() < 0 < vix[spy < 0].mean()
-    assert np.corrcoef(vix, spy)[0, 1] < -0.6
-
-
-def test_vix_returns_to_its_level(all_bars):
-    vix = all_bars.close[:, all_bars.symbols.index("VIX")]
-    assert 5 < vix.min() < vix.max() < 90
-    assert np.exp(np.log(vix).mean()) == pytest.approx(UNIVERSE.securities["VIX"].price, rel=0.2)
+def test_companies_are_worth_what_their_shares_are(market):
+    """Splits change how many shares there are, not what all of them are worth."""
+    grown = market.growth(["AAPL", "NVDA", "SPY"], END)
+    bars = market.bars(["AAPL", "NVDA", "SPY"], ANCHOR, END)
+    shares = np.prod(bars.split_ratio[1:], axis=0)
+    assert grown == pytest.approx(bars.close[-1] * shares / bars.close[0], rel=1e-3)
+    with pytest.raises(ValueError, match="no session"):
+        market.growth(["AAPL"], date(2024, 11, 28))
+    with pytest.raises(LookupError):
+        market.growth(["NO_SUCH"], END)

@@ -41,13 +41,14 @@ class SimulatedMarket:
 
     def _histories(self, symbols: Sequence[str], start: date, end: date) -> dict[str, History]:
         bars = self._market.bars(symbols, start, end)
+        sessions = np.array(bars.sessions, "datetime64[D]")
         histories: dict[str, History] = {}
         for column, symbol in enumerate(bars.symbols):
-            history = np.empty(len(bars.sessions), BAR)
-            history["session"] = bars.sessions
-            for field in ("open", "high", "low", "close", "volume"):
-                history[field] = getattr(bars, field)[:, column]
-            history["split_ratio"] = 1.0
-            history["dividend"] = 0.0
-            histories[symbol] = history
+            traded = bars.traded[:, column]
+            history = np.empty(np.count_nonzero(traded), BAR)
+            history["session"] = sessions[traded]
+            for name in ("open", "high", "low", "close", "volume", "split_ratio", "dividend"):
+                history[name] = getattr(bars, name)[traded, column]
+            if len(history):
+                histories[symbol] = history
         return histories

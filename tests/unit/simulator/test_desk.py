@@ -1,0 +1,279 @@
+"""Chains and their quotes: without arbitrage, and with a truth that can be found again."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from common import calendar
+from simulator import options, pricing
+from simulator.desk import Desk
+from simulator.market import Market
+from simulator.options import Contract
+from simulator.pricing import Terms
+from simulator.universe import load_universe
+
+SESSION = date(2026, 3, 12)
+UNIVERSE = load_universe()
+STOCKS = [s for s, known in UNIVERSE.securities.items() if known.profile.kind == "stock"]
+UNDERLYINGS = ["SPX", "RUT", "SPY", "IWM", "TLT", "GLD", *STOCKS[:44], *STOCKS[44:2_544:50]]
+
+
+@pytest.fixture(scope="module")
+def desk():
+    return Desk(Market())
+
+
+@pytest.fixture(scope="module")
+def chains(desk):
+    """Prices of each underlying by expiry and right, strikes ascending."""
+    found = {}
+    for symbol in UNDERLYINGS:
+        contracts = desk.chain(symbol, SESSION)
+        if contracts:
+            found[symbol] = contracts, desk.value(contracts, SESSION)
+    assert len(found) >= 95
+    return found
+
+
+def by_expiry(contracts, values):
+    table: dict = {}
+    for contract, value in zip(contracts, values, strict=True):
+        table.setdefault((contract.expiry, contract.right), []).append((contract.strike, value))
+    return {
+        key: tuple(np.array(column) for column in zip(*rows, strict=True))
+        for key, rows in table.items()
+    }
+
+
+def test_a_chain_has_monthly_expiries_and_strikes_on_both_sides(desk):
+    contracts = desk.chain("AAPL", SESSION)
+    expiries = sorted({contract.expiry for contract in contracts})
+    assert len(expiries) >= 10
+    assert all(calendar.is_session(expiry) for expiry in expiries)
+    assert all(expiry.weekday() in (3, 4) and 14 <= expiry.day <= 21 for expiry in expiries)
+    spot = Market().bars(["AAPL"], SESSION, SESSION).close[0, 0]
+    for expiry in expiries:
+        strikes = sorted({c.strike for c in contracts if c.expiry == expiry})
+        assert sum(strike <= spot for strike in strikes) >= 3
+        assert sum(strike > spot for strike in strikes) >= 3
+        assert {c.right for c in contracts if c.expiry == expiry} == {"call", "put"}
+
+
+def test_yesterdays_strikes_are_mostly_todays(desk):
+    before = set(desk.chain("MSFT", calendar.session_back(SESSION, 1)))
+    today = set(desk.chain("MSFT", SESSION))
+    assert len(before & today) > 0.8 * len(today)
+
+
+def test_european_chains_obey_put_call_parity(desk, chains):
+    for symbol in ("SPX", "RUT"):
+        contracts, valued = chains[symbol]
+        surface = desk.surface(symbol, SESSION)
+        for (expiry, right), (strikes, calls) in by_expiry(contracts, valued.price).items():
+            if right == "put":
+                continue
+            puts = by_expiry(contracts, valued.price)[expiry, "put"][1]
+            years = np.float64(options.years_to(expiry, SESSION))
+            discount = np.exp(-surface.rate(years) * years)
+            assert np.allclose(
+                calls - puts,
+                discount * (surface.forward(years) - strikes),
+                atol=1e-8 * surface.spot,
+            )
+
+
+def test_american_chains_stay_within_the_bounds_of_parity(desk, chains):
+    for symbol, (contracts, valued) in chains.items():
+        if UNIVERSE.securities[symbol].profile.kind == "index":
+            continue
+        surface, table = desk.surface(symbol, SESSION), by_expiry(contracts, valued.price)
+        for (expiry, right), (strikes, calls) in table.items():
+            if right == "put":
+                continue
+            years = np.float64(options.years_to(expiry, SESSION))
+            rate = float(surface.rate(years))
+            difference = calls - table[expiry, "put"][1]
+            low = surface.spot * np.exp(-surface.dividend_yield * years) - strikes * max(
+                1.0, np.exp(-rate * years)
+            )
+            high = surface.spot - strikes * min(1.0, np.exp(-rate * years))
+            assert np.all(difference >= low - 0.01 - 1e-3 * surface.spot)
+            assert np.all(difference <= high + 0.01 + 1e-3 * surface.spot)
+
+
+def test_prices_fall_and_are_convex_in_the_strike(desk, chains):
+    """Spreads and butterflies cost something: of calls with the strike, of puts against it."""
+    for symbol, (contracts, valued) in chains.items():
+        surface = desk.surface(symbol, SESSION)
+        for (expiry, right), (strikes, prices) in by_expiry(contracts, valued.price).items():
+            years = np.float64(options.years_to(expiry, SESSION))
+            steepest = max(1.0, float(np.exp(-surface.rate(years) * years)))
+            slopes = np.diff(prices) / np.diff(strikes)
+            assert np.all(slopes <= 1e-9) if right == "call" else np.all(slopes >= -1e-9), symbol
+            assert np.all(np.abs(slopes) <= steepest + 1e-9), symbol
+            assert np.all(np.diff(slopes) >= -2e-4), (symbol, np.diff(slopes).min())
+
+
+def test_total_variance_grows_with_maturity_at_every_moneyness(desk):
+    moneyness = np.linspace(-0.7, 0.7, 57)
+    for symbol in UNDERLYINGS:
+        surface = desk.surface(symbol, SESSION)
+        if surface is None:
+            continue
+        table = np.stack(
+            [surface.total_variance(moneyness, np.full(57, t)) for t in np.linspace(0.01, 2.5, 60)]
+        )
+        assert np.all(np.diff(table, axis=0) > 0), symbol
+
+
+def test_no_density_of_a_surface_is_negative(desk):
+    """Butterflies of any width: Gatheral's condition g(k) >= 0, by finite differences."""
+    k = np.linspace(-1.2, 1.2, 2_401)
+    for symbol in UNDERLYINGS:
+        surface = desk.surface(symbol, SESSION)
+        if surface is None:
+            continue
+        for years in (0.02, 0.1, 0.5, 2.0):
+            w = surface.total_variance(k, np.full(len(k), years))
+            first = np.gradient(w, k)
+            second = np.gradient(first, k)
+            g = (1 - k * first / (2 * w)) ** 2 - first**2 / 4 * (1 / w + 0.25) + second / 2
+            assert np.all(g[2:-2] > -1e-3), (symbol, years)
+
+
+def test_low_strikes_are_dearer_and_short_smiles_steeper(desk):
+    surface = desk.surface("SPX", SESSION)
+    for years in (0.1, 1.0):
+        forward = surface.forward(np.float64(years))
+        low, high = surface.implied_volatility(forward * np.array([0.9, 1.05]), np.full(2, years))
+        assert low > high + 0.01
+    slope = [
+        np.diff(
+            surface.implied_volatility(
+                surface.forward(np.float64(y)) * np.array([0.95, 1.0]), np.full(2, y)
+            )
+        )
+        for y in (0.1, 1.0)
+    ]
+    assert slope[0] < slope[1] < 0
+
+
+def test_the_surface_moves_with_the_market(desk):
+    market = desk.market
+    scene = market.scene(SESSION)
+    vix = market.bars(["VIX"], date(2016, 1, 4), SESSION)
+    calm, wild = (vix.sessions[int(i)] for i in (np.argmin(vix.close), np.argmax(vix.close)))
+    for symbol in ("SPX", "AAPL", "SPY"):
+        volatility = [
+            float(surface.implied_volatility(np.float64(surface.spot), np.float64(0.1)))
+            for session in (calm, wild)
+            if (surface := desk.surface(symbol, session))
+        ]
+        assert volatility[1] > 1.4 * volatility[0]
+    assert scene.sessions[0] < calm
+
+
+def test_the_volatility_index_is_what_thirty_day_index_options_imply(desk):
+    surface = desk.surface("SPX", SESSION)
+    years = np.float64(30 / 365)
+    at_the_money = 100 * surface.implied_volatility(surface.forward(years), years)
+    vix = desk.market.bars(["VIX"], SESSION, SESSION).close[0, 0]
+    assert float(at_the_money) == pytest.approx(vix, abs=0.1)
+
+
+def test_futures_on_it_go_to_where_it_is_drawn_to(desk):
+    futures = desk.futures(SESSION)
+    vix = desk.market.bars(["VIX"], SESSION, SESSION).close[0, 0]
+    mean = 100 * 1.15 * 0.16
+    distance = [abs(future.price - mean) for future in futures]
+    assert distance == sorted(distance, reverse=True)
+    assert (futures[-1].price - vix) * (mean - vix) > 0
+
+
+def test_options_on_it_are_priced_off_the_future(desk):
+    contracts = desk.chain("VIX", SESSION)
+    valued = desk.value(contracts, SESSION)
+    future = desk.futures(SESSION)[2]
+    calls = by_expiry(contracts, valued.price)[future.expiry, "call"]
+    puts = by_expiry(contracts, valued.price)[future.expiry, "put"]
+    implied = calls[0] + (calls[1] - puts[1])
+    assert implied == pytest.approx(np.full(len(implied), future.price), abs=0.3)
+
+
+def test_a_quote_holds_the_true_price_between_bid_and_ask(desk):
+    contracts = desk.chain("AAPL", SESSION)
+    quotes, valued = desk.quotes(contracts, SESSION), desk.value(contracts, SESSION)
+    assert quotes.contracts == contracts
+    assert np.all(quotes.bid <= valued.price + 1e-9)
+    assert np.all(quotes.ask >= valued.price - 1e-9)
+    assert np.all(quotes.bid >= 0)
+    assert np.all(quotes.open_interest >= 0)
+    ticks = np.round(quotes.ask * 100) / 100
+    assert np.array_equal(ticks, quotes.ask)
+
+
+def test_no_spread_of_strikes_can_be_bought_for_less_than_nothing(desk):
+    """At the quotes: whoever crosses them finds no free lunch."""
+    for symbol in UNDERLYINGS[:20]:
+        contracts = desk.chain(symbol, SESSION)
+        if not contracts:
+            continue
+        quotes = desk.quotes(contracts, SESSION)
+        bids, asks = by_expiry(contracts, quotes.bid), by_expiry(contracts, quotes.ask)
+        for (expiry, right), (strikes, ask) in asks.items():
+            bid = bids[expiry, right][1]
+            cheap, dear = (ask[:-1], bid[1:]) if right == "call" else (ask[1:], bid[:-1])
+            assert np.all(cheap - dear >= 0), symbol
+            near = (strikes[2:] - strikes[1:-1]) / (strikes[2:] - strikes[:-2])
+            wings = near * ask[:-2] + (1 - near) * ask[2:]
+            assert np.all(wings - bid[1:-1] >= -1e-9), symbol
+
+
+def test_quotes_are_the_same_in_any_company(desk):
+    contracts = desk.chain("NVDA", SESSION)
+    all_of_them, some = desk.quotes(contracts, SESSION), desk.quotes(contracts[5:9], SESSION)
+    assert np.array_equal(all_of_them.bid[5:9], some.bid)
+    assert np.array_equal(all_of_them.ask[5:9], some.ask)
+    assert np.array_equal(all_of_them.open_interest[5:9], some.open_interest)
+
+
+def test_what_cannot_be_quoted_is_left_out(desk):
+    expired = Contract("AAPL", date(2026, 2, 20), 200.0, "call")
+    fund = Contract("SPAXX", date(2026, 6, 19), 1.0, "call")
+    unknown = Contract("NO_SUCH", date(2026, 6, 19), 1.0, "call")
+    good = Contract("AAPL", date(2026, 6, 18), 200.0, "call")
+    assert desk.quotes([expired, fund, unknown, good], SESSION).contracts == (good,)
+    with pytest.raises(LookupError, match="SPAXX"):
+        desk.surface("SPAXX", SESSION)
+    with pytest.raises(ValueError, match="expired"):
+        desk.value([expired], SESSION)
+
+
+def test_implied_volatility_is_found_again_from_the_price(desk):
+    """Inverting the model that priced it, of contracts that have time value."""
+    contracts = [c for c in desk.chain("SPX", SESSION) if c.right == "call"]
+    valued = desk.value(contracts, SESSION)
+    surface = desk.surface("SPX", SESSION)
+    years, strike = valued.years, np.array([c.strike for c in contracts])
+    low, high = np.full(len(years), 0.01), np.full(len(years), 3.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        terms = Terms(
+            is_call=np.ones(len(years), bool),
+            spot=np.full(len(years), surface.spot),
+            strike=strike,
+            years=years,
+            volatility=middle,
+            rate=surface.rate(years),
+            dividend_yield=np.full(len(years), surface.dividend_yield),
+        )
+        price = pricing.european(terms)
+        high, low = (
+            np.where(price > valued.price, middle, high),
+            np.where(price > valued.price, low, middle),
+        )
+    intrinsic = np.maximum(surface.spot - strike, 0)
+    telling = valued.price - intrinsic > 0.05
+    assert telling.mean() > 0.5
+    assert middle[telling] == pytest.approx(valued.implied_volatility[telling], abs=1e-4)

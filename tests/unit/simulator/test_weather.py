@@ -1,0 +1,78 @@
+"""Volatility that clusters: its mean square is one whatever it does in between."""
+
+import numpy as np
+import pytest
+
+from simulator import draws, weather
+from simulator.weather import CRISIS_END, CRISIS_ONSET, KNOTS, Dial
+
+DAYS = np.arange(draws.HORIZON - 300)
+
+
+def many_paths(count=400):
+    knots = np.stack([draws.Streams(5).at(f"w/{n}").standard_normal(KNOTS) for n in range(count)])
+    return weather.log_weather(knots, DAYS)
+
+
+def test_own_weather_has_the_same_variance_on_every_day():
+    variance = many_paths(2_000).var(axis=0)
+    assert variance.mean() == pytest.approx(weather.OWN_VARIANCE, rel=0.02)
+    assert np.abs(variance / weather.OWN_VARIANCE - 1).max() < 0.2  # 4.5 standard errors
+
+
+def test_own_weather_is_remembered_for_months_and_forgotten_after_years():
+    paths = many_paths()
+    centred = paths / np.sqrt(weather.OWN_VARIANCE)
+
+    def memory(lag):
+        return (centred[:, lag:] * centred[:, :-lag]).mean()
+
+    assert memory(1) > 0.98
+    assert 0.3 < memory(60) < 0.7
+    assert abs(memory(700)) < 0.05
+
+
+def test_a_multiplier_of_own_weather_has_a_mean_square_of_one():
+    squares = np.exp(2 * (many_paths(2_000) - weather.OWN_VARIANCE))
+    assert squares.mean() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 0.5, 0.0])
+def test_shares_of_the_mood_have_a_mean_square_of_one_over_many_markets(exponent):
+    means = []
+    for seed in range(150):
+        shocks = draws.normals(seed, "factor/market", len(DAYS))[:, 0]
+        means.append((weather.mood(seed, shocks, DAYS, Dial()).share(exponent) ** 2).mean())
+    error = np.std(means) / np.sqrt(len(means))
+    assert np.mean(means) == pytest.approx(1, abs=max(4 * error, 1e-12))
+    assert error < 0.05
+
+
+def test_crises_come_as_often_and_last_as_long_as_they_should():
+    within = np.concatenate(
+        [weather.mood(seed, np.zeros(len(DAYS)), DAYS, Dial()).crisis for seed in range(40)]
+    )
+    onsets = np.count_nonzero(np.diff(within.astype(int)) == 1)
+    calm = np.count_nonzero(~within)
+    assert onsets / calm == pytest.approx(CRISIS_ONSET, rel=0.2)
+    assert within.sum() / onsets == pytest.approx(1 / CRISIS_END, rel=0.2)
+
+
+def test_volatility_rises_after_a_fall_and_not_before_it():
+    shocks = draws.normals(3, "factor/market", len(DAYS))[:, 0]
+    change = np.diff(weather.mood(3, shocks, DAYS, Dial()).log_volatility)
+    assert np.corrcoef(change, shocks[:-1])[0, 1] < -0.3
+    assert abs(np.corrcoef(change, shocks[1:])[0, 1]) < 0.05
+
+
+def test_surprises_give_the_kurtosis_they_promise():
+    shocks = draws.normals(8, "s", 400_000, 2)
+    returns = shocks[:, 0] * weather.surprise(shocks[:, 1], 0.3)
+    assert returns.var() == pytest.approx(1, rel=0.02)
+    assert (returns**4).mean() / returns.var() ** 2 == pytest.approx(3 * np.exp(0.36), rel=0.05)
+
+
+def test_switched_off_there_is_no_mood():
+    mood = weather.mood(1, np.ones(10), np.arange(10), Dial(clustering=False))
+    assert not mood.crisis.any()
+    assert np.array_equal(mood.share(0.0), np.ones(10))
