@@ -15,7 +15,7 @@ from chat.main import build
 from chat.settings import Settings
 from common import http, service
 from common.bus.delivery import Delivery, attempt
-from common.db import Database, parse_url, role_name
+from common.db import Database, parse_url, role_name, unavailable_when_away
 from common.errors import DatabaseAway, Unavailable
 from common.events import Envelope
 from common.events.risk_engine import RiskCalculated
@@ -145,6 +145,32 @@ async def test_a_statement_that_was_cancelled_is_worth_another_try_and_no_more(c
     with pytest.raises(Unavailable) as cancelled:
         await wait()
     assert not isinstance(cancelled.value, DatabaseAway)
+
+
+async def test_an_argument_that_cannot_be_encoded_is_the_messages_fault(chat):
+    """Taken for a database that is away, the message would be held for ever."""
+
+    async def ask() -> None:
+        async with chat.service.unit_of_work.begin() as unit:
+            raw = await unit.connection.get_raw_connection()
+            await raw.driver_connection.fetch("SELECT $1::integer", "many")
+
+    with pytest.raises(asyncpg.DataError, match="invalid input"):
+        await ask()
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [("53100", DatabaseAway), ("53300", DatabaseAway), ("53200", Unavailable)],
+)
+def test_a_statement_that_asks_for_too_much_is_not_the_database_being_away(state, kind):
+    def refuse() -> None:
+        with unavailable_when_away(connecting=False):
+            raise asyncpg.PostgresError.new({"C": state, "M": "no more"})
+
+    with pytest.raises(Unavailable) as refused:
+        refuse()
+    assert type(refused.value) is kind
 
 
 async def test_a_check_that_is_broken_is_named_and_the_answer_stays_a_readiness(chat):

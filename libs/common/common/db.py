@@ -35,6 +35,8 @@ NAMING = {
 _PASSING = (
     "40001",  # two transactions cannot both go on
     "40P01",
+    "53200",  # no memory for it: the statement may be to blame
+    "53400",  # nor room within a configured limit
     "55P03",  # a lock was not given in time
     "57014",  # cancelled, by a person or a time limit
 )
@@ -45,7 +47,7 @@ _REFUSING = (
     "25006",  # read-only: a failover is under way
     "28",  # a role that may not log in, a password that has changed
     "3D000",  # the database is not there: it is being restored
-    "53",  # no connection, disk or memory left
+    "53",  # no connection or disk left
     "57",  # it stops, starts or recovers
     "58",  # the system below it fails
 )

@@ -7,62 +7,38 @@ from simulator import pricing
 from simulator.pricing import Terms
 
 
-def one(model, *, call, spot, strike, years, volatility, rate, dividend_yield=0.0):
-    arguments = (spot, strike, years, volatility, rate, dividend_yield)
-    terms = Terms(np.array([call]), *(np.array([float(each)]) for each in arguments))
+def priced(model, call, *numbers):
+    terms = Terms(np.array([call]), *(np.array([float(number)]) for number in numbers))
     return float(model(terms)[0])
 
 
 @pytest.mark.parametrize(
-    ("call", "spot", "strike", "years", "volatility", "rate", "dividend_yield", "price"),
+    ("terms", "price"),
     [
-        (True, 42, 40, 0.5, 0.2, 0.10, 0.0, 4.76),  # Hull, ch. 15
-        (False, 42, 40, 0.5, 0.2, 0.10, 0.0, 0.81),
-        (True, 930, 900, 2 / 12, 0.2, 0.08, 0.03, 51.83),  # ch. 17, an index
-        (False, 20, 20, 4 / 12, 0.25, 0.09, 0.09, 1.12),  # ch. 18, a future
-        (True, 60, 65, 0.25, 0.3, 0.08, 0.0, 2.1334),  # Haug
-        (False, 100, 95, 0.5, 0.2, 0.10, 0.05, 2.4648),
+        # Call or put, spot, strike, years, volatility, rate, dividend yield.
+        ((True, 42, 40, 0.5, 0.2, 0.10, 0.0), 4.76),  # Hull, ch. 15
+        ((False, 42, 40, 0.5, 0.2, 0.10, 0.0), 0.81),
+        ((True, 930, 900, 2 / 12, 0.2, 0.08, 0.03), 51.83),  # ch. 17, an index
+        ((False, 20, 20, 4 / 12, 0.25, 0.09, 0.09), 1.12),  # ch. 18, a future
+        ((True, 60, 65, 0.25, 0.3, 0.08, 0.0), 2.1334),  # Haug
+        ((False, 100, 95, 0.5, 0.2, 0.10, 0.05), 2.4648),
     ],
 )
-def test_european_prices_are_the_textbooks(
-    call, spot, strike, years, volatility, rate, dividend_yield, price
-):
-    found = one(
-        pricing.european,
-        call=call,
-        spot=spot,
-        strike=strike,
-        years=years,
-        volatility=volatility,
-        rate=rate,
-        dividend_yield=dividend_yield,
-    )
-    assert found == pytest.approx(price, abs=0.006)
+def test_european_prices_are_the_textbooks(terms, price):
+    assert priced(pricing.european, *terms) == pytest.approx(price, abs=0.006)
 
 
 @pytest.mark.parametrize(
-    ("call", "spot", "strike", "years", "volatility", "rate", "dividend_yield", "price"),
+    ("terms", "price"),
     [
-        (False, 50, 50, 5 / 12, 0.4, 0.10, 0.0, 4.284),  # Hull, ch. 21
-        (True, 42, 40, 0.75, 0.35, 0.04, 0.08, 5.3091),  # Haug's, exact
-        (True, 100, 100, 0.1, 0.15, 0.10, 0.10, 1.8765),  # on a future
-        (True, 110, 100, 0.1, 0.15, 0.10, 0.10, 10.0105),
+        ((False, 50, 50, 5 / 12, 0.4, 0.10, 0.0), 4.284),  # Hull, ch. 21
+        ((True, 42, 40, 0.75, 0.35, 0.04, 0.08), 5.3091),  # Haug's, exact
+        ((True, 100, 100, 0.1, 0.15, 0.10, 0.10), 1.8765),  # on a future
+        ((True, 110, 100, 0.1, 0.15, 0.10, 0.10), 10.0105),
     ],
 )
-def test_american_prices_are_the_textbooks(
-    call, spot, strike, years, volatility, rate, dividend_yield, price
-):
-    found = one(
-        pricing.american,
-        call=call,
-        spot=spot,
-        strike=strike,
-        years=years,
-        volatility=volatility,
-        rate=rate,
-        dividend_yield=dividend_yield,
-    )
-    assert found == pytest.approx(price, abs=0.003)
+def test_american_prices_are_the_textbooks(terms, price):
+    assert priced(pricing.american, *terms) == pytest.approx(price, abs=0.003)
 
 
 def grid(count=4_000, seed=3):
