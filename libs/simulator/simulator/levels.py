@@ -101,4 +101,4 @@ def _session(half: HalfYear) -> Rows:
 def _can_split(roster: Roster, rows: Rows, half: HalfYear, session: Rows) -> Rows:
     everyone = np.arange(len(rows))
     quiet = (half.paid[everyone, session] == 0) & ~half.halted[everyone, session]
-    return np.asarray(roster.is_stock[rows] & quiet)
+    return np.asarray(roster.may_split[rows] & quiet)

@@ -38,6 +38,8 @@ class Roster:
     offset: NDArray[np.int64]
     """Weekdays into a payment period, and into a quarter: when it pays, and when it reports."""
     is_stock: NDArray[np.bool_]
+    may_split: NDArray[np.bool_]
+    """Made-up stocks: of real names people upload the shares of around the anchor session."""
     at_one_dollar: NDArray[np.bool_]
     """Money-market funds: what they earn is paid out."""
     single_price: NDArray[np.bool_]
@@ -86,6 +88,7 @@ def load_roster() -> Roster:
             np.floor(chances * np.minimum(periods, QUARTER)).astype(np.int64),
         ),
         is_stock=kinds == "stock",
+        may_split=(kinds == "stock") & ~np.isin(symbols, universe.known),
         at_one_dollar=kinds == "money_market",
         single_price=np.isin(kinds, ("mutual_fund", "money_market")),
         on_exchange=np.isin(kinds, ("stock", "etf")),
