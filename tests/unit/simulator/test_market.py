@@ -120,8 +120,8 @@ def test_prices_change_only_with_the_model_version(market):
     assert bars.close[0].tolist() == pytest.approx(CLOSES, abs=0.011)
 
 
-OPENINGS = [600.92, 813.83, 78.25, 13.57, 155.42]
-CLOSES = [595.09, 803.66, 78.02, 13.59, 154.84]
+OPENINGS = [598.04, 809.93, 80.09, 13.57, 154.68]
+CLOSES = [592.24, 799.8, 79.9, 13.59, 154.09]
 
 
 def test_sessions_are_those_of_the_exchange(bars):
