@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.support.system import ROOT, Process, clean_environment
 
 PR_SET_PDEATHSIG = 1
 PATIENCE = 60.0
+LOOK = 0.02
+"""Seconds for which the pipe is looked at in one go."""
 
 
 class Nursery:
@@ -86,31 +89,40 @@ class Child(Process):
         self._nursery = nursery
         self._pid = 0
         self._status: int | None = None
+        # Whoever asks between an order and its answer would read the new child's id as its end.
+        self._turn = threading.Lock()
 
     @property
     def pid(self) -> int:
         return self._pid
 
     def start(self) -> None:
-        self._status = None
-        self._pid = self._nursery.fork(
-            {
-                "module": self.module,
-                "arguments": self.arguments,
-                "environment": {**clean_environment(), **self.environment},
-                "log": str(self.log),
-                "options": self.options.to_json(),
-            }
-        )
+        with self._turn:
+            self._pid = self._nursery.fork(
+                {
+                    "module": self.module,
+                    "arguments": self.arguments,
+                    "environment": {**clean_environment(), **self.environment},
+                    "log": str(self.log),
+                    "options": self.options.to_json(),
+                }
+            )
+            self._status = None
 
     def running(self) -> bool:
         return self._pid != 0 and self.wait(0.0) is None
 
     def wait(self, seconds: float) -> int | None:
         """Return how it ended, -9 for SIGKILL; None if it has not within the time."""
-        if self._status is None:
-            self._status = self._nursery.status(seconds)
-        return self._status
+        deadline = time.monotonic() + seconds
+        while True:
+            with self._turn:
+                if self._status is None:
+                    left = deadline - time.monotonic()
+                    self._status = self._nursery.status(min(max(left, 0.0), LOOK))
+                status = self._status
+            if status is not None or time.monotonic() >= deadline:
+                return status
 
     def ended(self, *, within: float) -> int:
         status = self.wait(within)
