@@ -39,6 +39,11 @@ class Desk:
 
     market: Market
 
+    def quotes_on(self, symbol: str) -> bool:
+        """Say whether options on a symbol are ever listed."""
+        security = load_universe().securities.get(symbol)
+        return security is not None and security.profile.kind not in _FUNDS_WITHOUT_OPTIONS
+
     def surface(self, symbol: str, session: date) -> Surface | None:
         """Return an underlying's surface at a session's close; None where nothing traded then.
 
@@ -103,7 +108,8 @@ class Desk:
             return self._value_on_futures(contracts, session, years)
         surface = self.surface(symbol, session)
         if surface is None:
-            return Valued(np.full(len(years), np.nan), np.full(len(years), np.nan), years)
+            nothing = np.full(len(years), np.nan)
+            return Valued(nothing, nothing, years, nothing)
         volatility = surface.implied_volatility(strike, years)
         terms = Terms(
             is_call=_calls(contracts),
@@ -116,7 +122,7 @@ class Desk:
         )
         is_index = self.market.profile(symbol).kind == "index"
         price = pricing.european(terms) if is_index else pricing.american(terms)
-        return Valued(volatility, price, years)
+        return Valued(volatility, price, years, terms.spot)
 
     def quotes(self, contracts: Iterable[Contract], session: date) -> Quotes:
         """Return the quotes of contracts at a session's close, underlying by underlying.
@@ -130,7 +136,7 @@ class Desk:
         parts = [
             self._quotes(symbol, asked, session)
             for symbol, asked in by_underlying.items()
-            if self._has_options(symbol)
+            if self.quotes_on(symbol)
         ]
         return Quotes(
             contracts=tuple(contract for part in parts for contract in part.contracts),
@@ -140,6 +146,9 @@ class Desk:
                 [part.open_interest for part in parts] or [np.empty(0, np.int64)]
             ),
             volume=np.concatenate([part.volume for part in parts] or [np.empty(0, np.int64)]),
+            underlying_price=np.concatenate(
+                [part.underlying_price for part in parts] or [np.empty(0)]
+            ),
         )
 
     def futures(self, session: date) -> tuple[Future, ...]:
@@ -157,7 +166,10 @@ class Desk:
         known = np.isfinite(valued.price)
         kept = [contract for contract, is_known in zip(contracts, known, strict=True) if is_known]
         of_known = Valued(
-            valued.implied_volatility[known], valued.price[known], valued.years[known]
+            valued.implied_volatility[known],
+            valued.price[known],
+            valued.years[known],
+            valued.underlying_price[known],
         )
         return options.quote(self.market.seed, session, kept, of_known, self._liquidity(symbol))
 
@@ -172,16 +184,12 @@ class Desk:
         strike = np.array([contract.strike for contract in contracts])
         terms = Terms(_calls(contracts), forward, strike, years, volatility, rate, rate)
         price = pricing.european(terms)
-        return Valued(volatility, price, years)
+        return Valued(volatility, price, years, np.round(forward, 2))
 
     def _strikes(self, surface: Surface, years: float) -> list[float]:
         maturity = np.array([years])
         [at_the_money] = surface.implied_volatility(surface.forward(maturity), maturity)
         return options.strikes(surface.spot, float(at_the_money), years)
-
-    def _has_options(self, symbol: str) -> bool:
-        security = load_universe().securities.get(symbol)
-        return security is not None and security.profile.kind not in _FUNDS_WITHOUT_OPTIONS
 
     def _liquidity(self, symbol: str) -> float:
         security = load_universe().securities[symbol]

@@ -10,7 +10,8 @@ import numpy as np
 from common import calendar
 from simulator.market import Market
 from simulator.truth import Truth
-from simulator.universe import load_universe
+from simulator.universe import Security, load_universe
+from simulator.volatility_index import VOLATILITY_INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,11 @@ class Fundamentals:
 
     market_cap: float | None
     """US dollars; of a fund its assets. None for an index, and while it does not trade."""
-    dividend_yield: float
-    """Per year, a decimal."""
-    beta: float
-    """To the market, true rather than estimated."""
+    dividend_yield: float | None
+    """Per year, a decimal; None for an index."""
+    beta: float | None
+    """To the market, true rather than estimated; None for the volatility index, which no factor
+    moves but all of them do."""
 
 
 def fundamentals(market: Market, symbols: Sequence[str], session: date) -> dict[str, Fundamentals]:
@@ -36,8 +38,8 @@ def fundamentals(market: Market, symbols: Sequence[str], session: date) -> dict[
     return {
         symbol: Fundamentals(
             market_cap=_market_cap(universe.securities[symbol].market_cap, float(grown)),
-            dividend_yield=universe.securities[symbol].dividend_yield,
-            beta=round(float(beta), 4),
+            dividend_yield=_dividend_yield(universe.securities[symbol]),
+            beta=None if symbol == VOLATILITY_INDEX else round(float(beta), 4),
         )
         for symbol, beta, grown in zip(listed, betas, growth, strict=True)
     }
@@ -77,3 +79,7 @@ def _last_session_of(year: int, month: int) -> date:
 
 def _market_cap(at_anchor: float, growth: float) -> float | None:
     return round(at_anchor * growth) if at_anchor and np.isfinite(growth) else None
+
+
+def _dividend_yield(security: Security) -> float | None:
+    return None if security.profile.kind == "index" else round(security.dividend_yield, 6)

@@ -44,6 +44,8 @@ class Quotes:
     """Contracts."""
     volume: NDArray[np.int64]
     """Contracts."""
+    underlying_price: Floats
+    """Of the share or index; of the future, for options on the volatility index."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +58,8 @@ class Valued:
     """Between bid and ask."""
     years: Floats
     """To expiry, ACT/365 from close to close."""
+    underlying_price: Floats
+    """What it is on: see `Quotes`."""
 
 
 def expiries(session: date) -> tuple[date, ...]:
@@ -116,6 +120,7 @@ def quote(
         ask=np.round(ask, 2),
         open_interest=np.rint(interest).astype(np.int64),
         volume=np.rint(traded).astype(np.int64),
+        underlying_price=valued.underlying_price,
     )
 
 
