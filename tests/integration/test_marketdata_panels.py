@@ -1,14 +1,20 @@
 """A published panel never changes, whatever comes after it."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from dataclasses import asdict
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from fastapi import Response
+from sqlalchemy import text
 
+from common.calendar import session_back
 from common.events.onboarding import PortfolioChanged
+from marketdata.domain import TENORS
 from tests.integration.marketdata_world import World, marketdata, read
-from tests.support.market import FRIDAY, MONDAY, FakeMarket, book
+from tests.support.market import FRIDAY, MONDAY, FakeMarket, book, option
 
 
 @pytest.fixture
@@ -176,3 +182,110 @@ async def test_panels_are_for_services_only(world):
         answer = await world.harness.http.get(f"/internal/panel/{MONDAY}/1", headers=headers)
         assert answer.status_code == 404
         assert answer.json()["error"]["code"] == "ERR_NOT_FOUND"
+
+
+async def test_a_panel_says_what_shares_and_held_options_are_quoted_at(world):
+    sold = option("B", "MSFT", position_type="SP", quantity=-2, strike_price=Decimal("412.5"))
+    expired = option("C", "AAPL", expiration_date=MONDAY)
+    await world.created(book(["AAPL", option("A", "AAPL"), sold, expired, option("D", "ZZZZ")]))
+
+    quoted = {row["symbol"]: row for row in snapshots(await world.panel(MONDAY, 1))}
+    contracts = {symbol for symbol in quoted if " " in str(symbol)}
+    assert contracts == {"AAPL 2029-01-19 C 100", "MSFT 2029-01-19 P 412.5"}
+    for symbol in ("AAPL", "SPY", *contracts):
+        assert quoted[symbol] == {
+            "symbol": symbol,
+            **asdict(world.market.said(symbol, MONDAY)),
+        }
+    metadata = await world.metadata(MONDAY, 1)
+    # Its quote is asked for with its panel; it is no column to keep.
+    assert not contracts & set(metadata["column_versions"])
+    assert metadata["missing"] == {
+        "ZZZZ": "unknown_symbol",
+        "ZZZZ 2029-01-19 C 100": "unknown_symbol",
+    }
+    some = snapshots(await world.panel(MONDAY, 1, "SPY,MSFT 2029-01-19 P 412.5"))
+    assert [row["symbol"] for row in some] == ["MSFT 2029-01-19 P 412.5", "SPY"]
+
+
+async def test_what_is_said_later_is_not_in_the_panels_of_before(world):
+    held = book([option("A", "AAPL")])
+    await world.created(held)
+    before = await world.panel(MONDAY, 1), await rates(world, MONDAY, 1)
+    await world.created(book([option("B", "AAPL", strike_price=Decimal(90))]))
+    await world.requested(held, as_of=FRIDAY)
+    assert (await world.panel(MONDAY, 1), await rates(world, MONDAY, 1)) == before
+    later = {row["symbol"] for row in snapshots(await world.panel(MONDAY, 2))}
+    assert {"AAPL 2029-01-19 C 100", "AAPL 2029-01-19 C 90"} <= later
+    friday = {row["symbol"]: row for row in snapshots(await world.panel(FRIDAY, 1))}
+    assert friday["AAPL"]["bid"] == world.market.said("AAPL", FRIDAY).bid
+
+
+async def test_a_panel_has_ten_years_of_rates(world):
+    await world.created(held := book(["AAPL"]))
+    table = pa.ipc.open_stream(await rates(world, MONDAY, 1)).read_all()
+    assert len(table) == 2_600
+    assert table["session"][-1].as_py() == MONDAY
+    [curve] = await world.market.curves(MONDAY, MONDAY)
+    newest = table.slice(len(table) - 1).to_pylist()[0]
+    assert [newest[tenor] for tenor in TENORS] == curve["rates"].tolist()
+    await world.requested(held, as_of=FRIDAY)
+    # One session older at its beginning is all that the panel of Friday lacked.
+    first = table["session"][0].as_py()
+    assert (session_back(first, 1), first - timedelta(days=1)) in world.market.curves_asked
+
+
+async def test_rates_that_came_late_are_in_a_new_panel(world):
+    """Work that was given up has published a panel without them."""
+    held = book(["AAPL"])
+    await world.created(held)
+    async with world.harness.service.unit_of_work.begin() as unit:
+        await unit.connection.execute(text("DELETE FROM marketdata.curves_loaded"))
+        await unit.connection.execute(text("DELETE FROM marketdata.curves"))
+        await unit.connection.execute(text("UPDATE marketdata.panels SET has_curves = false"))
+    empty = await rates(world, MONDAY, 1)
+    assert len(pa.ipc.open_stream(empty).read_all()) == 0
+    await world.created(book(["AAPL"]))
+    assert [event.panel_version for event in world.announced()] == [1, 2]
+    assert len(pa.ipc.open_stream(await rates(world, MONDAY, 2)).read_all()) == 2_600
+    assert await rates(world, MONDAY, 1) == empty
+
+
+async def test_a_panel_of_before_there_were_snapshots_stays_as_it_was(world):
+    """As the migration leaves it: of the old format, its books' options not known."""
+    held = book(["AAPL", option("A", "MSFT")])
+    await world.created(held)
+    address = f"GET /internal/books/{held.portfolio_id}/{held.revision}"
+    answer = Response(held.model_dump_json(), media_type="application/json")
+    world.harness.neighbours.answers[address] = lambda _request: answer
+    async with world.harness.service.unit_of_work.begin() as unit:
+        for statement in (
+            "UPDATE marketdata.panels SET format = 1, has_curves = false",
+            "UPDATE marketdata.holdings SET symbols = NULL, contracts = '{}'",
+            "DELETE FROM marketdata.snapshots",
+            "DELETE FROM marketdata.panel_columns WHERE symbol LIKE '% %'",
+        ):
+            await unit.connection.execute(text(statement))
+    before = await world.panel(MONDAY, 1)
+    assert snapshots(before) == []
+    await world.requested(held, as_of=MONDAY)
+    assert await world.panel(MONDAY, 1) == before
+    new = {row["symbol"] for row in snapshots(await world.panel(MONDAY, 2))}
+    assert {"AAPL", "MSFT 2029-01-19 C 100"} <= new
+
+
+def snapshots(content: bytes) -> list[dict[str, object]]:
+    """Return what a panel says beside its bars."""
+    reader = pa.BufferReader(content)
+    pa.ipc.open_stream(reader).read_all()
+    rows: list[dict[str, object]] = pa.ipc.open_stream(reader).read_all().to_pylist()
+    return rows
+
+
+async def rates(world: World, as_of: date, version: int) -> bytes:
+    """Return the rates of a panel."""
+    answer = await world.harness.http.get(
+        f"/internal/panel/{as_of}/{version}/rates", headers=world.harness.internal
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.content

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from common.errors import Unavailable
 from tests.integration.marketdata_world import World, marketdata
 from tests.support.market import FRIDAY, MONDAY, FakeMarket, book
 
@@ -29,12 +30,13 @@ async def test_a_quote_is_the_newest_bar_and_says_that_it_is_simulated(world):
 
     before, newest = world.market.history("AAPL", FRIDAY, MONDAY)
     change = float(newest["close"] - before["close"])
+    said = world.market.said("AAPL", MONDAY)
     assert answer["quotes"] == [
         {
             "symbol": "AAPL",
             "last_price": float(newest["close"]),
-            "bid": None,
-            "ask": None,
+            "bid": said.bid,
+            "ask": said.ask,
             "bid_size": None,
             "ask_size": None,
             "volume": int(newest["volume"]),
@@ -61,6 +63,7 @@ async def test_a_profile_has_what_is_known_and_null_for_the_rest(world):
     [profile] = answer["profiles"]
     known = {name: value for name, value in profile.items() if value is not None}
     stamps = {known.pop(name) for name in ("last_updated", "created_at", "updated_at")}
+    said = world.market.said("AAPL", MONDAY)
     assert known == {
         "symbol": "AAPL",
         "company_name": "AAPL Inc.",
@@ -68,6 +71,9 @@ async def test_a_profile_has_what_is_known_and_null_for_the_rest(world):
         "industry": "Chips",
         "exchange": "NYSE",
         "country": "US",
+        "market_cap": said.market_cap,
+        "dividend_yield": said.dividend_yield,
+        "beta": said.beta,
         "is_etf": False,
         "is_fund": False,
         "data_source": "simulated",
@@ -104,3 +110,81 @@ async def test_a_query_names_one_to_500_symbols(world, path, symbols, code):
 async def test_reads_need_an_account(world, path):
     answer = await world.harness.http.get(f"/api/v1/data/{path}?symbols=AAPL")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "ERR_AUTH_001")
+
+
+async def get(world: World, path: str, **params: str):
+    return await world.harness.http.get(
+        f"/api/v1/data/{path}",
+        params=params,
+        headers=world.harness.neighbours.bearer(uuid4()),
+    )
+
+
+async def test_a_chain_is_what_the_provider_quotes_in_order_and_asked_for_once(world):
+    answer = (await get(world, "options/aapl/chain")).json()
+    assert (answer["underlying"], answer["as_of"]) == ("AAPL", "2026-01-12")
+    assert answer["provider"] == "simulated"
+    assert answer["expiries"] == ["2026-03-13"]
+    terms = [(one["strike"], one["option_type"]) for one in answer["contracts"]]
+    assert terms == [(strike, right) for strike in (90, 100, 110) for right in ("call", "put")]
+    said = world.market.said("AAPL 2026-03-13 C 90", MONDAY)
+    assert answer["contracts"][0] == {
+        "symbol": "AAPL 2026-03-13 C 90",
+        "expiry": "2026-03-13",
+        "option_type": "call",
+        "strike": 90,
+        "bid": said.bid,
+        "ask": said.ask,
+        "volume": said.volume,
+        "open_interest": said.open_interest,
+        "underlying_price": said.underlying_price,
+    }
+    other = (await get(world, "options/AAPL/chain", expiry="2026-04-17")).json()
+    assert (other["contracts"], other["expiries"]) == ([], answer["expiries"])
+    assert world.market.chains_asked == [("AAPL", MONDAY)]
+
+
+async def test_a_chain_of_an_older_session_is_that_of_the_last_close_up_to_the_day(world):
+    answer = (await get(world, "options/AAPL/chain", as_of="2026-01-11")).json()
+    assert answer["as_of"] == "2026-01-09"
+    assert world.market.chains_asked == [("AAPL", FRIDAY)]
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status", "code"),
+    [
+        ("options/ZZZZ/chain", {}, 404, "ERR_MARKET_004"),
+        ("options/A%07B/chain", {}, 422, "ERR_MARKET_003"),
+        ("options/AAPL/chain", {"as_of": "2009-12-31"}, 422, "ERR_MARKET_005"),
+        ("rates", {"as_of": "2009-12-31"}, 422, "ERR_MARKET_005"),
+    ],
+)
+async def test_what_cannot_be_shown_is_refused_with_its_reason(world, path, params, status, code):
+    answer = await get(world, path, **params)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+async def test_a_provider_that_is_away_is_no_empty_chain(world):
+    world.market.trouble = Unavailable("429")
+    answer = await get(world, "options/AAPL/chain")
+    assert answer.status_code == 503
+    world.market.trouble = None
+    assert (await get(world, "options/AAPL/chain")).status_code == 200
+
+
+async def test_rates_are_not_there_before_prices_are_and_then_the_newest_up_to_a_day(world):
+    nothing = (await get(world, "rates")).json()
+    assert (nothing["available"], nothing["rates"]) == (False, [])
+    assert "first portfolio" in nothing["reason"]
+
+    await world.created(book(["AAPL"]))
+    curves = await world.market.curves(FRIDAY, MONDAY)
+    for params, curve in (({}, curves[1]), ({"as_of": "2026-01-11"}, curves[0])):
+        answer = (await get(world, "rates", **params)).json()
+        assert (answer["available"], answer["as_of"]) == (True, str(curve["session"]))
+        assert [point["rate"] for point in answer["rates"]] == pytest.approx(curve["rates"])
+    assert answer["rates"][0] == {
+        "tenor": "1M",
+        "years": pytest.approx(1 / 12),
+        "rate": pytest.approx(curves[0]["rates"][0]),
+    }

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,8 +12,20 @@ import numpy as np
 
 from common import calendar
 from common.events.onboarding import Book, BookPosition
-from marketdata.domain import BAR, FACTOR_ETFS, History, Profile, Source
+from common.options import Contract, Right
+from marketdata.domain import (
+    BAR,
+    CURVE,
+    FACTOR_ETFS,
+    TENORS,
+    Curves,
+    History,
+    Profile,
+    Snapshot,
+    Source,
+)
 
+RIGHTS: tuple[Right, ...] = ("call", "put")
 FRIDAY = date(2026, 1, 9)
 MONDAY = date(2026, 1, 12)
 AFTER_MONDAY = datetime(2026, 1, 12, 23, tzinfo=UTC)
@@ -34,6 +46,9 @@ class FakeMarket:
     barrier: asyncio.Barrier | None = None
     profiles_asked: list[tuple[str, ...]] = field(default_factory=list)
     bars_asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
+    snapshots_asked: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
+    curves_asked: list[tuple[date, date]] = field(default_factory=list)
+    chains_asked: list[tuple[str, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.listed = self.listed | set(FACTOR_ETFS)
@@ -50,6 +65,10 @@ class FakeMarket:
             symbol: Profile(symbol, f"{symbol} Inc.", "stock", "Technology", "Chips", "NYSE", "US")
             for symbol in symbols
             if symbol in self.listed
+        } | {
+            symbol: Profile(symbol, symbol, "option", None, None, None, None)
+            for symbol in symbols
+            if (contract := Contract.parse(symbol)) and contract.underlying in self.listed
         }
 
     async def bars(self, symbols: Sequence[str], start: date, end: date) -> Mapping[str, History]:
@@ -59,6 +78,61 @@ class FakeMarket:
         if self.barrier:
             await self.barrier.wait()
         return {symbol: self.history(symbol, start, end) for symbol in symbols}
+
+    async def snapshots(self, symbols: Sequence[str], session: date) -> Mapping[str, Snapshot]:
+        self.snapshots_asked.append((tuple(symbols), session))
+        if self.trouble:
+            raise self.trouble
+        return {symbol: self.said(symbol, session) for symbol in symbols}
+
+    def said(self, symbol: str, session: date) -> Snapshot:
+        number = sum(symbol.encode()) + session.toordinal() % 50 + float(self.model_version)
+        if Contract.parse(symbol):
+            return Snapshot(
+                bid=number / 100,
+                ask=number / 90,
+                volume=int(number),
+                open_interest=10 * int(number),
+                underlying_price=number,
+            )
+        return Snapshot(
+            bid=number - 0.01,
+            ask=number + 0.01,
+            market_cap=number * 1e9,
+            dividend_yield=number / 1e5,
+            beta=number / 500,
+        )
+
+    async def curves(self, start: date, end: date) -> Curves:
+        self.curves_asked.append((start, end))
+        if self.trouble:
+            raise self.trouble
+        sessions = np.array(calendar.sessions(start, end), "datetime64[D]")
+        curves = np.empty(len(sessions), CURVE)
+        curves["session"] = sessions
+        slope = np.arange(len(TENORS)) * 0.001
+        curves["rates"] = 0.02 + slope + (sessions.astype(int) % 100)[:, None] / 10_000
+        curves["rates"] += int(self.model_version) / 1_000
+        return curves
+
+    async def chain(self, underlying: str, session: date) -> Mapping[Contract, Snapshot]:
+        self.chains_asked.append((underlying, session))
+        if self.trouble:
+            raise self.trouble
+        if underlying not in self.listed:
+            return {}
+        expiry = session + timedelta(days=60)
+        contracts = [
+            Contract(underlying, expiry, right, Decimal(strike))
+            for strike in (110, 90, 100)
+            for right in RIGHTS
+        ]
+        return {contract: self.said(contract.symbol, session) for contract in contracts}
+
+    def asked(self) -> int:
+        """Return how often it was asked for anything."""
+        of_symbols = len(self.profiles_asked) + len(self.bars_asked) + len(self.snapshots_asked)
+        return of_symbols + len(self.curves_asked) + len(self.chains_asked)
 
     def history(self, symbol: str, start: date, end: date) -> History:
         last = min(end, self.delisted.get(symbol, end))
@@ -92,15 +166,14 @@ def position(symbol: str, **changes: Any) -> BookPosition:
 
 def option(symbol: str, underlying: str | None, **changes: Any) -> BookPosition:
     """An open call."""
-    return position(
-        symbol,
-        position_type="LC",
-        investment_class="OPTIONS",
-        underlying_symbol=underlying,
-        strike_price=Decimal(100),
-        expiration_date=date(2029, 1, 19),
-        **changes,
-    )
+    terms = {
+        "position_type": "LC",
+        "investment_class": "OPTIONS",
+        "underlying_symbol": underlying,
+        "strike_price": Decimal(100),
+        "expiration_date": date(2029, 1, 19),
+    }
+    return position(symbol, **{**terms, **changes})
 
 
 def private(symbol: str) -> BookPosition:

@@ -33,6 +33,7 @@ from marketdata.domain import (
     Preparation,
     Provider,
     Span,
+    contracts_of,
     cover,
     edition_of,
     holding_of,
@@ -41,12 +42,13 @@ from marketdata.domain import (
     symbols_of,
     what_is_lacking,
 )
-from marketdata.repository import Columns, Holdings, Panels, bar_rows
+from marketdata.repository import Columns, Holdings, Panels, Snapshots, bar_rows
 
 log = structlog.get_logger()
 
 COLUMNS_AT_ONCE = 100
 """Of 780 bars each: 10 MB on their way to Postgres, and a kill loses that much work."""
+SNAPSHOTS_AT_ONCE = 1_000
 BOOKS_AT_ONCE = 8
 _NO_BARS = np.empty(0, BAR)
 
@@ -89,7 +91,7 @@ class Preparations:
         if books.trouble is not None and not books.holdings:
             raise books.trouble
         if books.holdings:
-            await self._load(symbols_of(books.holdings), edition, work.cause)
+            await self._load(books.holdings, edition, work.cause)
         async with finish() as unit:
             await self._announce(unit, edition, books.holdings)
             if books.unreachable:
@@ -150,19 +152,26 @@ class Preparations:
             return None
         return holding_of(book)
 
-    async def _load(self, symbols: Sequence[str], edition: Edition, cause: Cause) -> None:
+    async def _load(self, holdings: Sequence[Holding], edition: Edition, cause: Cause) -> None:
+        symbols = _shown(holdings, edition)
         # Each round moves something forward, here or in another worker; none is left at the end.
         while True:
             async with self.unit_of_work.begin() as unit:
                 state = await Columns(unit).state(edition, symbols)
-            plan = what_is_lacking(symbols, state.columns, edition, self.unit_of_work.clock())
-            if not plan.profiles and not plan.bars:
+            plan = what_is_lacking(symbols, state, edition, self.unit_of_work.clock())
+            if not plan:
                 return
             if plan.profiles:
                 await self._enrich(plan.profiles, cause)
             for span, columns in plan.bars.items():
                 for start in range(0, len(columns), COLUMNS_AT_ONCE):
                     await self._add_bars(edition, span, columns[start : start + COLUMNS_AT_ONCE])
+            for start in range(0, len(plan.snapshots), SNAPSHOTS_AT_ONCE):
+                await self._add_snapshots(
+                    edition, plan.snapshots[start : start + SNAPSHOTS_AT_ONCE]
+                )
+            if plan.curves:
+                await self._add_curves(edition, plan.curves)
 
     async def _enrich(self, symbols: Sequence[str], cause: Cause) -> None:
         source = self.provider.source
@@ -193,15 +202,30 @@ class Preparations:
             await Columns(unit).add_bars(edition, span, rows)
         log.info("bars_loaded", symbols=len(symbols), first=str(span.first), last=str(span.last))
 
+    async def _add_snapshots(self, edition: Edition, columns: Sequence[Column]) -> None:
+        symbols = [column.symbol for column in columns]
+        said = await self.provider.snapshots(symbols, edition.as_of)
+        async with self.unit_of_work.begin() as unit:
+            await Snapshots(unit).add(columns, edition.as_of, said)
+
+    async def _add_curves(self, edition: Edition, span: Span) -> None:
+        curves = await self.provider.curves(span.first, span.last)
+        async with self.unit_of_work.begin() as unit:
+            await Snapshots(unit).add_curves(edition, span, curves)
+
     async def _announce(self, unit: Unit, edition: Edition, holdings: Sequence[Holding]) -> None:
         if not holdings:
             return
-        version, columns = await Panels(unit).current(edition, symbols_of(holdings))
+        version, columns = await Panels(unit).current(edition, _shown(holdings, edition))
         items = [cover(holding, columns, edition.as_of) for holding in holdings]
         ready = [item for item in items if is_ready(item, self.coverage_threshold)]
         incomplete = [item for item in items if not is_ready(item, self.coverage_threshold)]
         _publish(unit, PricesReady, edition, version, ready)
         _publish(unit, PricesIncomplete, edition, version, incomplete)
+
+
+def _shown(holdings: Sequence[Holding], edition: Edition) -> tuple[str, ...]:
+    return (*symbols_of(holdings), *contracts_of(holdings, edition.as_of))
 
 
 def _publish(

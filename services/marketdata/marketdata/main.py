@@ -10,6 +10,7 @@ from common.relay import Relay
 from common.service import Platform, Service
 from common.work import Worker
 from marketdata import api, handlers
+from marketdata.clients.chains import Chains
 from marketdata.clients.measured import MeasuredProvider
 from marketdata.clients.onboarding import Onboarding
 from marketdata.clients.simulator import SimulatedMarket
@@ -33,6 +34,8 @@ def build(settings: Settings, platform: Platform, provider: Provider | None = No
         tenancy=None,
     )
     app.state.source = chosen.source
+    app.state.clock = unit_of_work.clock
+    app.state.chains = Chains(chosen)
     app.include_router(api.router)
     preparations = Preparations(
         unit_of_work=unit_of_work,

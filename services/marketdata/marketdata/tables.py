@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -62,6 +63,44 @@ BARS = Table(
 """Raw daily bars, only ever added. No foreign key: a row arrives in the transaction that moved its
 security's loaded range, and a check per row would double the time of a load."""
 
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    Column("symbol", Text, primary_key=True),
+    Column("column_version", Integer, primary_key=True, autoincrement=False),
+    Column("session", Date, primary_key=True),
+    Column("bid", Double),
+    Column("ask", Double),
+    Column("market_cap", Double),
+    Column("dividend_yield", Double),
+    Column("beta", Double),
+    Column("volume", BigInteger),
+    Column("open_interest", BigInteger),
+    Column("underlying_price", Double),
+)
+"""What was said of a column at a session's close, only ever added; all null where it was nothing,
+so that nobody asks again."""
+
+CURVES = Table(
+    "curves",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("model_version", Text, primary_key=True),
+    Column("session", Date, primary_key=True),
+    Column("rates", ARRAY(Double), nullable=False),
+)
+"""The Treasury's curve by `domain.TENORS`, a row per session that has one, only ever added."""
+
+CURVES_LOADED = Table(
+    "curves_loaded",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("model_version", Text, primary_key=True),
+    Column("loaded_from", Date, nullable=False),
+    Column("loaded_through", Date, nullable=False),
+)
+"""The days for which a source was asked for rates."""
+
 PANELS = Table(
     "panels",
     METADATA,
@@ -70,9 +109,11 @@ PANELS = Table(
     Column("provider", Text, nullable=False),
     Column("model_version", Text, nullable=False),
     Column("first_session", Date, nullable=False),
+    Column("format", Integer, nullable=False, server_default=text("1")),
+    Column("has_curves", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
-"""Every panel that was ever announced."""
+"""Every panel that was ever announced. Format 1 is from before there were snapshots and rates."""
 
 PANEL_COLUMNS = Table(
     "panel_columns",
@@ -92,6 +133,7 @@ HOLDINGS = Table(
     Column("revision", Integer, nullable=False),
     Column("user_id", Uuid, nullable=False),
     Column("symbols", ARRAY(Text)),
+    Column("contracts", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("deleted", Boolean, nullable=False),
 )
 """A replica of the books, as far as prices need it; `symbols` is null until the book is fetched."""

@@ -1,6 +1,8 @@
 """Onboarding's books and the simulated market, as marketdata sees them."""
 
+from dataclasses import asdict
 from datetime import date
+from types import SimpleNamespace
 from uuid import UUID
 
 import httpx
@@ -12,7 +14,7 @@ from common.client import ServiceClient
 from common.errors import Refused, Unavailable
 from marketdata.clients.onboarding import Onboarding
 from marketdata.clients.simulator import SimulatedMarket
-from marketdata.domain import BAR
+from marketdata.domain import BAR, CURVE, Snapshot
 from tests.support.market import MONDAY, book
 
 PORTFOLIO = UUID(int=7)
@@ -101,3 +103,67 @@ async def test_sessions_without_a_trade_have_no_bar_and_events_have_theirs():
 def test_another_seed_is_another_source():
     assert SimulatedMarket(1).source.provider == "simulated"
     assert SimulatedMarket(1).source != SimulatedMarket(2).source
+
+
+async def test_contracts_are_known_where_options_are_listed():
+    asked = ["SPY 2026-03-20 C 700", "SPAXX 2026-03-20 C 1", "ZZZZ 2026-03-20 P 5", "SPY 2026"]
+    found = await SimulatedMarket().profiles(asked)
+    assert {symbol: profile.kind for symbol, profile in found.items()} == {asked[0]: "option"}
+    assert found[asked[0]].name == "SPY 2026-03-20 700 call"
+
+
+async def test_the_simulated_market_says_what_is_quoted_and_what_companies_are_worth():
+    market = SimulatedMarket()
+    asked = ["AAPL", "SPAXX", "VIX", "ZZZZ", "AAPL 2026-03-20 C 500", "AAPL 2026-01-12 P 500"]
+    found = await market.snapshots(asked, MONDAY)
+    said = {symbol: SimpleNamespace(**asdict(snapshot)) for symbol, snapshot in found.items()}
+    [bar] = (await market.bars(["AAPL"], MONDAY, MONDAY))["AAPL"]
+    share, call = said["AAPL"], said["AAPL 2026-03-20 C 500"]
+    assert share.bid <= bar["close"] <= share.ask
+    assert 1e11 < share.market_cap < 2e13
+    assert (share.beta, share.open_interest) == (1.2, None)
+    assert 0 < share.dividend_yield < 0.02
+    assert call.underlying_price == bar["close"]
+    assert 0 <= call.bid < call.ask < bar["close"]
+    assert (call.market_cap, call.beta) == (None, None)
+    assert (said["SPAXX"].bid, said["SPAXX"].market_cap > 0) == (None, True)
+    assert found["VIX"] == Snapshot()
+    # A stranger, and a contract that has expired by the close.
+    assert set(asked) - set(said) == {"ZZZZ", "AAPL 2026-01-12 P 500"}
+
+
+async def test_nothing_is_said_on_a_day_without_a_session():
+    assert await SimulatedMarket().snapshots(["AAPL"], date(2012, 1, 3)) == {}
+
+
+async def test_a_chain_has_calls_and_puts_of_every_strike_as_they_are_quoted_one_by_one():
+    market = SimulatedMarket()
+    chain = await market.chain("AAPL", MONDAY)
+    calls, puts = (
+        {(one.expiry, one.strike) for one in chain if one.right == right}
+        for right in ("call", "put")
+    )
+    assert calls == puts
+    assert len({expiry for expiry, _ in calls}) > 8
+    some = list(chain)[::37]
+    one_by_one = await market.snapshots([contract.symbol for contract in some], MONDAY)
+    assert one_by_one == {contract.symbol: chain[contract] for contract in some}
+    assert await market.chain("SPAXX", MONDAY) == {}
+
+
+async def test_options_on_the_volatility_index_are_quoted_against_its_futures():
+    chain = await SimulatedMarket().chain("VIX", MONDAY)
+    futures = {
+        contract.expiry: float(said.underlying_price or 0) for contract, said in chain.items()
+    }
+    assert len(set(futures.values())) > 5
+    assert all(8 < price < 60 for price in futures.values())
+
+
+async def test_curves_are_those_of_the_sessions_between_two_days():
+    curves = await SimulatedMarket().curves(date(2025, 12, 30), MONDAY)
+    assert curves.dtype == CURVE
+    sessions = np.array(calendar.sessions(date(2025, 12, 30), MONDAY), "datetime64[D]")
+    assert (curves["session"] == sessions).all()
+    assert (np.abs(curves["rates"]) < 0.2).all()
+    assert len(await SimulatedMarket().curves(date(2012, 1, 3), date(2012, 2, 3))) == 0

@@ -4,16 +4,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from common import calendar
 from marketdata.domain import (
     Column,
     Edition,
     PanelState,
+    Plan,
     Source,
     Span,
     edition_of,
     gap,
     priced_session,
-    unpublished,
     what_is_lacking,
 )
 
@@ -23,9 +24,14 @@ WANTED = Span(date(2025, 1, 2), MONDAY)
 EDITION = Edition(Source("simulated", "1"), WANTED)
 
 
-def column(symbol="AAPL", *, known=True, loaded=WANTED, asked_at=NOW, published=False):
+def column(symbol="AAPL", *, known=True, loaded=WANTED, asked_at=NOW, published=False, **more):
     reason = None if known else "the provider does not know it"
-    return Column(symbol, 1, known, reason, asked_at, loaded, published=published)
+    return Column(symbol, 1, known, reason, asked_at, loaded, published=published, **more)
+
+
+def state(columns=(), *, version=1, curves=EDITION.rates, shows_curves=True):
+    """What is there: by default no rates are lacking, and the panel shows them."""
+    return PanelState(version, {one.symbol: one for one in columns}, curves, shows_curves)
 
 
 @pytest.mark.parametrize(
@@ -85,30 +91,73 @@ def test_only_the_gap_is_loaded(loaded, lacking):
 
 
 def test_symbols_without_a_column_are_asked_about():
-    plan = what_is_lacking(["AAPL", "MSFT"], {"AAPL": column()}, EDITION, NOW)
+    plan = what_is_lacking(["AAPL", "MSFT"], state([column()]), EDITION, NOW)
     assert (plan.profiles, plan.bars) == (("MSFT",), {})
 
 
 def test_columns_with_the_same_gap_are_loaded_together():
-    columns = {symbol: column(symbol, loaded=None) for symbol in ("AAPL", "MSFT")}
-    plan = what_is_lacking(columns, columns, EDITION, NOW)
-    assert (plan.profiles, plan.bars) == ((), {WANTED: tuple(columns.values())})
+    columns = [column(symbol, loaded=None) for symbol in ("AAPL", "MSFT")]
+    plan = what_is_lacking(["AAPL", "MSFT"], state(columns), EDITION, NOW)
+    assert (plan.profiles, plan.bars) == ((), {WANTED: tuple(columns)})
+
+
+def test_when_all_is_there_nothing_is_lacking():
+    option = column("SPY 2027-01-15 C 700", loaded=None, has_bars=False)
+    unknown = column("ZZZZ", known=False, loaded=None, has_snapshot=False)
+    there = state([column(), option, unknown])
+    assert not what_is_lacking(list(there.columns), there, EDITION, NOW)
+
+
+def test_what_nothing_is_said_of_yet_is_asked_about_and_an_option_has_no_bars():
+    columns = [
+        column(has_snapshot=False),
+        column("SPY 2027-01-15 C 700", loaded=None, has_bars=False, has_snapshot=False),
+    ]
+    plan = what_is_lacking([one.symbol for one in columns], state(columns), EDITION, NOW)
+    assert plan == Plan(snapshots=tuple(columns))
+
+
+def test_rates_are_asked_for_over_ten_years_whatever_the_panel_shows():
+    sessions = calendar.sessions(EDITION.rates.first, MONDAY)
+    assert (len(sessions), EDITION.rates.last) == (2_600, MONDAY)
+    assert what_is_lacking([], state(curves=None), EDITION, NOW).curves == EDITION.rates
+    older = Span(EDITION.rates.first, date(2026, 1, 9))
+    plan = what_is_lacking([], state(curves=older), EDITION, NOW)
+    assert plan.curves == Span(date(2026, 1, 10), MONDAY)
 
 
 @pytest.mark.parametrize(("hours", "asked_again"), [(23, False), (24, True)])
 def test_an_unknown_symbol_is_asked_about_once_a_day(hours, asked_again):
     unknown = column("ZZZZ", known=False, loaded=None, asked_at=NOW - timedelta(hours=hours))
-    plan = what_is_lacking(["ZZZZ"], {"ZZZZ": unknown}, EDITION, NOW)
+    plan = what_is_lacking(["ZZZZ"], state([unknown]), EDITION, NOW)
     assert plan.profiles == (("ZZZZ",) if asked_again else ())
     assert not plan.bars
 
 
-def test_a_panel_lacks_complete_and_unknown_columns_that_it_does_not_show():
-    columns = {
-        "SHOWN": column("SHOWN", published=True),
-        "NEW": column("NEW"),
-        "UNKNOWN": column("UNKNOWN", known=False, loaded=None),
-        "HALF": column("HALF", loaded=Span(WANTED.first, date(2026, 1, 9))),
-    }
-    lacking = unpublished(PanelState(1, columns), EDITION)
-    assert [found.symbol for found in lacking] == ["NEW", "UNKNOWN"]
+def test_a_new_panel_shows_complete_and_unknown_columns_that_were_not_shown():
+    there = state(
+        [
+            column("SHOWN", published=True),
+            column("NEW"),
+            column("UNKNOWN", known=False, loaded=None, has_snapshot=False),
+            column("HALF", loaded=Span(WANTED.first, date(2026, 1, 9))),
+            column("UNSAID", has_snapshot=False),
+            column("SPY 2027-01-15 C 700", loaded=None, has_bars=False),
+        ]
+    )
+    news = there.news(EDITION)
+    assert [found.symbol for found in news] == ["NEW", "UNKNOWN", "SPY 2027-01-15 C 700"]
+
+
+@pytest.mark.parametrize(
+    ("there", "news"),
+    [
+        (state([column(published=True)]), None),
+        (state(version=None, curves=None, shows_curves=False), ()),
+        (state([column(published=True)], shows_curves=False), ()),
+        (state([column(published=True)], curves=None, shows_curves=False), None),
+    ],
+    ids=["all shown", "no panel yet", "rates have come", "rates have not come yet"],
+)
+def test_a_panel_is_published_for_the_first_time_and_for_rates_that_came_late(there, news):
+    assert there.news(EDITION) == news

@@ -7,7 +7,16 @@ import pytest
 
 from common.calendar import session_back
 from common.events.marketdata import MissingSymbol, PricedItem
-from marketdata.domain import FACTOR_ETFS, Column, Span, cover, holding_of, is_ready, symbols_of
+from marketdata.domain import (
+    FACTOR_ETFS,
+    Column,
+    Span,
+    contracts_of,
+    cover,
+    holding_of,
+    is_ready,
+    symbols_of,
+)
 from marketdata.domain import coverage as coverage_rule
 from risk_engine.quant.panel import MAX_PRICE_AGE
 from tests.support.market import FRIDAY, MONDAY, book, closed, option, private
@@ -34,6 +43,7 @@ def test_open_shares_and_the_underlyings_of_open_options_are_priceable():
         )
     )
     assert held.symbols == ("AAPL", "MSFT", "VIX")
+    assert held.contracts == ("AAPL 2029-01-19 C 100", "VIX 2029-01-19 C 100")
 
 
 def test_what_was_sold_after_the_opening_session_is_priced_and_what_was_sold_by_then_is_not():
@@ -47,6 +57,27 @@ def test_what_was_sold_after_the_opening_session_is_priced_and_what_was_sold_by_
         )
     )
     assert held.symbols == ("LATER", "NEXT", "SPY")
+    assert held.contracts == ("SPY 2029-01-19 C 100",)
+
+
+@pytest.mark.parametrize(
+    ("position_type", "letter"), [("LC", "C"), ("SC", "C"), ("LP", "P"), ("SP", "P")]
+)
+def test_a_contract_is_that_of_its_terms_whatever_the_symbol_in_the_book(position_type, letter):
+    held = option("MY_OPTION", "TEC0123", position_type=position_type)
+    assert holding_of(book([held])).contracts == (f"TEC0123 2029-01-19 {letter} 100",)
+
+
+def test_a_contract_is_shown_until_it_expires():
+    expiring = [option(f"E{day}", "SPY", expiration_date=date(2026, 1, day)) for day in (9, 12, 13)]
+    held = [holding_of(book(expiring)), holding_of(book(expiring[-1:]))]
+    assert contracts_of(held, MONDAY) == ("SPY 2026-01-13 C 100",)
+
+
+@pytest.mark.parametrize("strike", [None, Decimal(0), Decimal("0.00000001")])
+def test_what_names_no_contract_is_asked_of_nobody(strike):
+    held = option("ODD", "SPY", strike_price=strike)
+    assert contracts_of([holding_of(book([held]))], MONDAY) == ()
 
 
 @pytest.mark.parametrize(("age", "coverage"), [(0, 1), (3, 1), (4, 0)])

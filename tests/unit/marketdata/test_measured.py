@@ -26,6 +26,15 @@ class Broken:
     async def bars(self, symbols, start, end):
         raise self.error
 
+    async def snapshots(self, symbols, session):
+        raise self.error
+
+    async def curves(self, start, end):
+        raise self.error
+
+    async def chain(self, underlying, session):
+        raise self.error
+
 
 def counted(metrics: Metrics) -> dict[tuple[str, ...], float]:
     return {
@@ -43,10 +52,18 @@ async def test_symbols_are_counted_as_known_or_unknown_and_answers_pass_unchange
     assert measured.source == market.source
     assert set(await measured.profiles(asked)) == {"AAPL", "MSFT"}
     assert set(await measured.bars(asked[:1], DAY, DAY)) == {"AAPL"}
+    assert set(await measured.snapshots(asked, DAY)) == {"AAPL", "MSFT"}
+    assert len(await measured.curves(DAY, DAY)) == 1
+    assert await measured.chain("AAPL", DAY)
+    assert not await measured.chain("SPAXX", DAY)
     assert counted(metrics) == {
         ("simulated", "profiles", "ok"): 2,
         ("simulated", "profiles", "unknown"): 1,
         ("simulated", "bars", "ok"): 1,
+        ("simulated", "snapshots", "ok"): 2,
+        ("simulated", "snapshots", "unknown"): 1,
+        ("simulated", "chain", "ok"): 1,
+        ("simulated", "chain", "unknown"): 1,
     }
 
 
@@ -59,5 +76,7 @@ async def test_a_request_that_fails_is_counted_for_every_symbol_and_raised(error
     with pytest.raises(type(error)):
         await measured.bars(["AAPL", "MSFT"], DAY, DAY)
     assert counted(metrics) == {("broken", "bars", outcome): 2}
+    with pytest.raises(type(error)):
+        await measured.curves(DAY, DAY)
     text = metrics.exposition().decode()
     assert f'sigmasight_provider_seconds_count{{operation="bars",outcome="{outcome}"' in text

@@ -1,12 +1,24 @@
 """The panel on the wire."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
-from marketdata.domain import BAR, Edition, PanelColumn, Profile, Source, Span
+from marketdata.domain import (
+    BAR,
+    CURVE,
+    TENORS,
+    Edition,
+    PanelColumn,
+    Profile,
+    Snapshot,
+    Source,
+    Span,
+)
+from marketdata.schemas import rates
 from marketdata.schemas.panel import METADATA_KEY, encode
 
 EDITION = Edition(Source("simulated", "1"), Span(date(2026, 1, 8), date(2026, 1, 12)))
@@ -35,6 +47,13 @@ VERSIONS = {"AAPL": 2, "HALT": 1, "MSFT": 3}
 def read(content):
     table = pa.ipc.open_stream(content).read_all()
     return table, json.loads(table.schema.metadata[METADATA_KEY])
+
+
+def snapshots(content):
+    """Return what the second stream says."""
+    reader = pa.BufferReader(content)
+    pa.ipc.open_stream(reader).read_all()
+    return pa.ipc.open_stream(reader).read_all()
 
 
 def test_a_panel_is_a_table_of_raw_bars():
@@ -86,3 +105,49 @@ def test_an_empty_panel_has_the_same_columns():
 
 def test_the_same_panel_is_the_same_bytes():
     assert encode(EDITION, 4, VERSIONS, [AAPL], None) == encode(EDITION, 4, VERSIONS, [AAPL], None)
+
+
+def test_after_the_bars_comes_what_was_said_and_nothing_of_whom_nothing_was_said():
+    share = replace(AAPL, snapshot=Snapshot(bid=5.74, ask=5.76, market_cap=3e12, beta=1.2))
+    call = PanelColumn(
+        "AAPL 2026-03-20 C 5",
+        1,
+        Profile("AAPL 2026-03-20 C 5", "AAPL call", "option", None, None, None, None),
+        None,
+        bars(),
+        Snapshot(bid=0.0, ask=0.05, volume=3, open_interest=3_000_000_000, underlying_price=5.75),
+    )
+    unquoted = replace(call, symbol="AAPL 2026-03-20 P 5", snapshot=Snapshot())
+    content = encode(EDITION, 4, VERSIONS, [share, call, unquoted, HALTED], None)
+    table = snapshots(content)
+    assert [row["symbol"] for row in table.to_pylist()] == ["AAPL", "AAPL 2026-03-20 C 5"]
+    assert table.to_pylist()[0] == {
+        "symbol": "AAPL",
+        "bid": 5.74,
+        "ask": 5.76,
+        "market_cap": 3e12,
+        "dividend_yield": None,
+        "beta": 1.2,
+        "volume": None,
+        "open_interest": None,
+        "underlying_price": None,
+    }
+    assert table.to_pylist()[1]["open_interest"] == 3_000_000_000
+    # An option is missing where nobody asks a price for it; it has no bars to miss.
+    assert read(content)[1]["missing"] == {
+        "AAPL 2026-03-20 P 5": "no_price",
+        "HALT": "no_price",
+    }
+
+
+def test_rates_are_a_table_of_a_column_per_tenor_and_a_missing_one_is_null():
+    curves = np.zeros(2, CURVE)
+    curves["session"] = ["2026-01-09", "2026-01-12"]
+    curves["rates"] = np.arange(2 * len(TENORS)).reshape(2, -1) / 1000
+    curves["rates"][1, 0] = np.nan
+    table, metadata = read(rates.encode(EDITION, 4, curves))
+    assert table.column_names == ["session", *TENORS]
+    assert table["10Y"].to_pylist() == [0.008, 0.019]
+    assert table["1M"].to_pylist() == [0.0, None]
+    assert metadata["years"]["3M"] == 0.25
+    assert (metadata["as_of"], metadata["panel_version"]) == ("2026-01-12", 4)

@@ -21,3 +21,14 @@ class Code(ErrorCode):
         "A symbol has a character that cannot be printed.",
         "Give symbols as a portfolio has them: letters, digits, '.', '_' and '-'.",
     )
+    ERR_MARKET_004 = Spec(
+        404,
+        "No options on this security were quoted in the session.",
+        "Ask for a stock, an ETF or an index that traded then; mutual and money-market funds have "
+        "no options.",
+    )
+    ERR_MARKET_005 = Spec(
+        422,
+        "No NYSE session is known up to this day.",
+        "Give a day from 2010 on, or none for the last closed session.",
+    )

@@ -12,11 +12,13 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from common import calendar
-from marketdata.domain.market import History, Profile, Source
+from marketdata.domain.market import History, Profile, Snapshot, Source
 
 # A symbol the provider did not know may have been listed since; asking each time would cost a
 # request per import.
 ASKED_AGAIN_AFTER = timedelta(days=1)
+RATE_SESSIONS = 2_600
+"""Ten years: covariances of rates are estimated over longer than prices are."""
 _DAY = timedelta(days=1)
 
 
@@ -34,11 +36,18 @@ class Edition:
     source: Source
     span: Span
     """From the oldest session of the panel to the one at whose close it stands."""
+    format: int = 2
+    """2: with snapshots and rates; 1: published before there were any."""
 
     @property
     def as_of(self) -> date:
         """Return the session at whose close the panel stands."""
         return self.span.last
+
+    @property
+    def rates(self) -> Span:
+        """Return over which sessions the panel shows the Treasury's curve."""
+        return Span(first_of_last(RATE_SESSIONS, self.as_of), self.as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,18 @@ class Column:
     """Its newest bar up to the edition's end."""
     published: bool = False
     """Whether the edition's panel shows this version of it."""
+    has_bars: bool = True
+    """An option has none."""
+    has_snapshot: bool = True
+    """Whether the provider was asked what it says of it at the edition's end."""
+
+    def lacks_bars(self, edition: "Edition") -> Span | None:
+        """Return the days to ask the provider for next, None where nothing is lacking."""
+        return gap(self.loaded, edition.span) if self.known and self.has_bars else None
+
+    def is_complete(self, edition: "Edition") -> bool:
+        """Say whether nothing of it is lacking for an edition."""
+        return not self.known or (self.has_snapshot and self.lacks_bars(edition) is None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +93,17 @@ class PanelColumn:
     """Why it is not known."""
     history: History
     """Its bars within the panel's span; empty where the market had none."""
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    """What is said of it at the panel's end."""
+
+    @property
+    def is_priced(self) -> bool:
+        """Say whether it has a bar, or what an option has instead: somebody who asks."""
+        return bool(len(self.history)) or (
+            self.profile is not None
+            and self.profile.kind == "option"
+            and self.snapshot.ask is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +113,27 @@ class PanelState:
     version: int | None
     """None while the edition has no panel."""
     columns: Mapping[str, Column]
+    curves: Span | None = None
+    """The days for which the provider was asked for rates."""
+    shows_curves: bool = False
+    """Whether they were all there when the newest panel was published."""
+
+    def has_curves(self, edition: Edition) -> bool:
+        """Say whether the provider was asked for all the rates of an edition."""
+        return gap(self.curves, edition.rates) is None
+
+    def news(self, edition: Edition) -> tuple[Column, ...] | None:
+        """Return what a new panel would show besides, None where there is no need of one.
+
+        Empty for the first panel of an edition, and for one that adds the rates.
+        """
+        columns = tuple(
+            column
+            for column in self.columns.values()
+            if not column.published and column.is_complete(edition)
+        )
+        adds_curves = self.has_curves(edition) and not self.shows_curves
+        return columns if columns or adds_curves or self.version is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +142,11 @@ class Plan:
 
     profiles: tuple[str, ...] = ()
     bars: Mapping[Span, tuple[Column, ...]] = field(default_factory=dict)
+    snapshots: tuple[Column, ...] = ()
+    curves: Span | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.profiles or self.bars or self.snapshots or self.curves)
 
 
 def priced_session(asked: date | None, now: datetime) -> date:
@@ -131,24 +189,24 @@ def gap(loaded: Span | None, wanted: Span) -> Span | None:
 
 
 def what_is_lacking(
-    symbols: Iterable[str], columns: Mapping[str, Column], edition: Edition, now: datetime
+    symbols: Iterable[str], state: PanelState, edition: Edition, now: datetime
 ) -> Plan:
-    """Return what to ask the provider about these symbols."""
+    """Return what to ask the provider about these symbols, and about rates."""
     profiles: list[str] = []
     bars: defaultdict[Span, list[Column]] = defaultdict(list)
+    snapshots: list[Column] = []
     for symbol in symbols:
-        column = columns.get(symbol)
+        column = state.columns.get(symbol)
         if column is None or (not column.known and column.asked_at <= now - ASKED_AGAIN_AFTER):
             profiles.append(symbol)
-        elif column.known and (span := gap(column.loaded, edition.span)):
-            bars[span].append(column)
-    return Plan(tuple(profiles), {span: tuple(columns) for span, columns in bars.items()})
-
-
-def unpublished(state: PanelState, edition: Edition) -> list[Column]:
-    """Return the columns that are complete for the edition and that its panel does not show."""
-    return [
-        column
-        for column in state.columns.values()
-        if not column.published and (not column.known or gap(column.loaded, edition.span) is None)
-    ]
+        elif column.known:
+            if span := column.lacks_bars(edition):
+                bars[span].append(column)
+            if not column.has_snapshot:
+                snapshots.append(column)
+    return Plan(
+        profiles=tuple(profiles),
+        bars={span: tuple(columns) for span, columns in bars.items()},
+        snapshots=tuple(snapshots),
+        curves=gap(state.curves, edition.rates),
+    )

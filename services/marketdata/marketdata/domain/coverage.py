@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from common.events.marketdata import MissingSymbol, PricedItem
 from common.events.onboarding import Book, BookPosition
 from common.events.scheduler import RequestedItem
+from common.options import Contract, Right
 from marketdata.domain.columns import Column, first_of_last
 
 PREPARE = "prepare"
@@ -26,6 +27,8 @@ NOT_LOADED = "not_loaded"
 NO_PRICE = "no_price"
 STALE_PRICE = "stale_price"
 """Why a symbol has no price: the codes of `MissingSymbol.reason`."""
+
+_RIGHTS: Mapping[str, Right] = {"LC": "call", "SC": "call", "LP": "put", "SP": "put"}
 
 MAX_PRICE_AGE = 3
 """In sessions: an older last price prices nothing, here as in the risk engine."""
@@ -44,40 +47,35 @@ class Preparation(BaseModel, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What marketdata keeps of a book: the symbols it needs prices of."""
+    """What marketdata keeps of a book: what it needs prices of."""
 
     portfolio_id: UUID
     revision: int
     user_id: UUID
     symbols: tuple[str, ...] | None
     """Distinct and sorted; None while only the revision is known."""
+    contracts: tuple[str, ...] = ()
+    """Of its options, by `common.options`; distinct and sorted."""
     deleted: bool = False
 
 
 def holding_of(book: Book) -> Holding:
     """Return what to keep of a book."""
-    symbols = None
-    if book.positions is not None:
-        symbols = priceable_symbols(book.positions, book.opening_session)
-    return Holding(book.portfolio_id, book.revision, book.user_id, symbols)
-
-
-def priceable_symbols(positions: Iterable[BookPosition], opening_session: date) -> tuple[str, ...]:
-    """Return the distinct symbols a market can price: of shares, and under options.
-
-    Positions sold after the opening session count like open ones: what they were worth at its close
-    is part of the account's opening value. Those sold by then never come into it, and private
-    assets have no market.
-    """
-    return tuple(
-        sorted(
-            {
-                symbol
-                for position in positions
-                if position.exit_date is None or position.exit_date > opening_session
-                if (symbol := _priced_by(position))
-            }
-        )
+    if book.positions is None:
+        return Holding(book.portfolio_id, book.revision, book.user_id, symbols=None)
+    # Positions sold after the opening session count like open ones: what they were worth at its
+    # close is part of the account's opening value. Those sold by then never come into it.
+    counted = [
+        position
+        for position in book.positions
+        if position.exit_date is None or position.exit_date > book.opening_session
+    ]
+    return Holding(
+        book.portfolio_id,
+        book.revision,
+        book.user_id,
+        symbols=_distinct(_priced_by(position) for position in counted),
+        contracts=_distinct(_contract(position) for position in counted),
     )
 
 
@@ -85,6 +83,18 @@ def symbols_of(holdings: Iterable[Holding]) -> tuple[str, ...]:
     """Return all symbols a panel for these books shows, the factor ETFs among them."""
     held = (symbol for holding in holdings for symbol in holding.symbols or ())
     return tuple(sorted({*held, *FACTOR_ETFS}))
+
+
+def contracts_of(holdings: Iterable[Holding], as_of: date) -> tuple[str, ...]:
+    """Return all contracts that a panel for these books shows: those that live on after it."""
+    held = {contract for holding in holdings for contract in holding.contracts}
+    return tuple(
+        sorted(
+            symbol
+            for symbol in held
+            if (contract := Contract.parse(symbol)) and contract.expiry > as_of
+        )
+    )
 
 
 def cover(holding: Holding, columns: Mapping[str, Column], as_of: date) -> PricedItem:
@@ -118,6 +128,18 @@ def _priced_by(position: BookPosition) -> str | None:
             return position.underlying_symbol
         case "PRIVATE":
             return None
+
+
+def _contract(position: BookPosition) -> str | None:
+    underlying, expiry = position.underlying_symbol, position.expiration_date
+    strike, right = position.strike_price, _RIGHTS.get(position.position_type)
+    if position.investment_class != "OPTIONS" or not (underlying and expiry and strike and right):
+        return None
+    return Contract(underlying, expiry, right, strike).symbol
+
+
+def _distinct(names: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(sorted({name for name in names if name}))
 
 
 def _why_unpriced(column: Column | None, fresh_from: date) -> tuple[str, str] | None:

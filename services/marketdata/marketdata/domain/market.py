@@ -1,4 +1,9 @@
-"""What a provider of market data gives: who a security is, and its raw daily bars."""
+"""What a provider of market data gives: who a security is, its raw daily bars, what it is quoted
+at, the options on it, and the rates of the day.
+
+Options are securities like any other, by the symbol of `common.options.Contract`; they have
+quotes and no bars.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import calendar
+from common.options import Contract
 
-Kind = Literal["stock", "etf", "mutual_fund", "money_market", "index"]
+Kind = Literal["stock", "etf", "mutual_fund", "money_market", "index", "option"]
 
 BAR = np.dtype(
     [
@@ -31,6 +37,28 @@ BAR = np.dtype(
 History = NDArray[np.void]
 """One security's bars of dtype `BAR`, oldest first; a session without a trade has no row."""
 
+TENORS = {
+    "1M": 1 / 12,
+    "3M": 0.25,
+    "6M": 0.5,
+    "1Y": 1.0,
+    "2Y": 2.0,
+    "3Y": 3.0,
+    "5Y": 5.0,
+    "7Y": 7.0,
+    "10Y": 10.0,
+    "20Y": 20.0,
+    "30Y": 30.0,
+}
+"""The maturities of a curve, in years by name, shortest first."""
+
+CURVE = np.dtype([("session", "datetime64[D]"), ("rates", "f8", (len(TENORS),))])
+"""The Treasury's zero curve at a session's close: decimals per year, continuously compounded, by
+`TENORS`; NaN where a provider has no rate of a maturity. They may be negative."""
+
+Curves = NDArray[np.void]
+"""Curves of dtype `CURVE`, oldest first; a session without one has no row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -46,12 +74,39 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is said of a security at a session's close, beside its bar.
+
+    None where the provider says nothing, or where it makes no sense. US dollars.
+    """
+
+    bid: float | None = None
+    """Per share, of an option too; 0 where nobody bids for one."""
+    ask: float | None = None
+    market_cap: float | None = None
+    """Of a fund its assets."""
+    dividend_yield: float | None = None
+    """Of the last year, a decimal."""
+    beta: float | None = None
+    """To the market, as the provider estimates it."""
+    volume: int | None = None
+    """Contracts of an option traded in the session."""
+    open_interest: int | None = None
+    """Contracts of an option held."""
+    underlying_price: float | None = None
+    """What an option is on, at the same moment: a share, an index, or the future that expires with
+    an option on the volatility index."""
+
+
+@dataclass(frozen=True, slots=True)
 class Security:
     """What the security master says of a symbol."""
 
     profile: Profile
     asked_at: datetime
     """When the provider said so."""
+    snapshot: Snapshot = Snapshot()
+    """Of the newest session that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +132,9 @@ class Quote:
     previous_session: date | None
     previous_close: float | None
     """Per share of the session before, as it was then."""
+    bid: float | None = None
+    ask: float | None = None
+    """At the close of `session`."""
 
     @property
     def day_change(self) -> float | None:
@@ -97,6 +155,15 @@ class Quote:
         return None if change is None else 100 * change / (self.close - change)
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The Treasury's zero curve at a session's close."""
+
+    session: date
+    rates: tuple[float, ...]
+    """As `CURVE` has them."""
+
+
 class Provider(Protocol):
     """One source of market data. What it does not have is left out of its answers.
 
@@ -114,4 +181,19 @@ class Provider(Protocol):
 
     async def bars(self, symbols: Sequence[str], start: date, end: date) -> Mapping[str, History]:
         """Return the bars from `start` to `end`, both included; symbols without any left out."""
+        ...
+
+    async def snapshots(self, symbols: Sequence[str], session: date) -> Mapping[str, Snapshot]:
+        """Return what is said of shares and options at a session's close."""
+        ...
+
+    async def curves(self, start: date, end: date) -> Curves:
+        """Return the Treasury's curves from `start` to `end`, both included."""
+        ...
+
+    async def chain(self, underlying: str, session: date) -> Mapping[Contract, Snapshot]:
+        """Return the options listed on a security at a session's close, with their quotes.
+
+        Empty where there are none, or the underlying did not trade.
+        """
         ...

@@ -7,5 +7,6 @@ from marketdata.repository.columns import Columns
 from marketdata.repository.holdings import Holdings
 from marketdata.repository.panels import Panels
 from marketdata.repository.reads import Reads
+from marketdata.repository.snapshots import Snapshots
 
-__all__ = ["Columns", "Holdings", "Panels", "Reads"]
+__all__ = ["Columns", "Holdings", "Panels", "Reads", "Snapshots"]

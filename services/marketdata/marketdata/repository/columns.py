@@ -35,7 +35,15 @@ from marketdata.domain import (
 )
 from marketdata.repository import bar_rows
 from marketdata.repository.locks import lock
-from marketdata.tables import BARS, METADATA, PANEL_COLUMNS, PANELS, SECURITIES
+from marketdata.tables import (
+    BARS,
+    CURVES_LOADED,
+    METADATA,
+    PANEL_COLUMNS,
+    PANELS,
+    SECURITIES,
+    SNAPSHOTS,
+)
 
 _PROFILE_FIELDS = tuple(field.name for field in fields(Profile))
 
@@ -56,7 +64,16 @@ class Columns:
 
     async def state(self, edition: Edition, symbols: Collection[str]) -> PanelState:
         """Return the edition's newest panel and what there is of these symbols, at one moment."""
-        panel = select(func.max(PANELS.c.version).label("version")).where(is_of(edition)).subquery()
+        source = edition.source
+        panel = (
+            select(
+                func.max(PANELS.c.version).label("version"),
+                # Once a panel of the edition has shown them, all that follow do.
+                func.bool_or(PANELS.c.has_curves).label("has_curves"),
+            )
+            .where(is_of(edition))
+            .subquery()
+        )
         last_session = (
             select(func.max(BARS.c.session))
             .where(
@@ -71,19 +88,36 @@ class Columns:
             PANEL_COLUMNS.c.column_version == SECURITIES.c.column_version,
             was_published_with(edition),
         )
-        wanted = and_(is_one_of(SECURITIES.c.symbol, symbols), is_newest_of(edition.source))
+        has_snapshot = exists().where(
+            SNAPSHOTS.c.symbol == SECURITIES.c.symbol,
+            SNAPSHOTS.c.column_version == SECURITIES.c.column_version,
+            SNAPSHOTS.c.session == edition.as_of,
+        )
+        wanted = and_(is_one_of(SECURITIES.c.symbol, symbols), is_newest_of(source))
+        curves = and_(
+            CURVES_LOADED.c.provider == source.provider,
+            CURVES_LOADED.c.model_version == source.model_version,
+        )
         rows = await self._connection.execute(
             select(
-                panel.c.version,
+                panel,
+                CURVES_LOADED.c.loaded_from.label("curves_from"),
+                CURVES_LOADED.c.loaded_through.label("curves_through"),
                 SECURITIES,
                 last_session.label("last_session"),
                 published.label("published"),
-            ).select_from(panel.outerjoin(SECURITIES, wanted))
+                has_snapshot.label("has_snapshot"),
+            ).select_from(panel.outerjoin(CURVES_LOADED, curves).outerjoin(SECURITIES, wanted))
         )
-        version = None
+        state = PanelState(None, {})
         columns: dict[str, Column] = {}
         for row in rows:
-            version = row.version
+            state = PanelState(
+                version=row.version,
+                columns=columns,
+                curves=span_of(row.curves_from, row.curves_through),
+                shows_curves=bool(row.has_curves),
+            )
             if row.symbol is not None:
                 columns[row.symbol] = Column(
                     symbol=row.symbol,
@@ -91,11 +125,13 @@ class Columns:
                     known=row.status == "known",
                     reason=row.reason,
                     asked_at=row.asked_at,
-                    loaded=_span(row.loaded_from, row.loaded_through),
+                    loaded=span_of(row.loaded_from, row.loaded_through),
                     last_session=row.last_session,
                     published=row.published,
+                    has_bars=row.kind != "option",
+                    has_snapshot=row.has_snapshot,
                 )
-        return PanelState(version, columns)
+        return state
 
     async def add(
         self,
@@ -162,7 +198,7 @@ class Columns:
         waiting = [
             (row.symbol, row.column_version)
             for row in held
-            if gap(_span(row.loaded_from, row.loaded_through), edition.span) == span
+            if gap(span_of(row.loaded_from, row.loaded_through), edition.span) == span
         ]
         if not waiting:
             return
@@ -219,6 +255,7 @@ def is_of(edition: Edition) -> ColumnElement[bool]:
     return and_(
         PANELS.c.as_of == edition.as_of,
         PANELS.c.first_session == edition.span.first,
+        PANELS.c.format == edition.format,
         PANELS.c.provider == edition.source.provider,
         PANELS.c.model_version == edition.source.model_version,
     )
@@ -237,7 +274,8 @@ def was_published_with(edition: Edition) -> ColumnElement[bool]:
     )
 
 
-def _span(first: date | None, last: date | None) -> Span | None:
+def span_of(first: date | None, last: date | None) -> Span | None:
+    """Return the days from the first to the last, None where there are none."""
     return None if first is None or last is None else Span(first, last)
 
 

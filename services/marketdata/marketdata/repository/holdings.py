@@ -31,6 +31,7 @@ class Holdings:
                 "revision": holding.revision,
                 "user_id": holding.user_id,
                 "symbols": None if holding.symbols is None else list(holding.symbols),
+                "contracts": list(holding.contracts),
                 "deleted": holding.deleted,
             }
             for holding in sorted(holdings, key=lambda holding: holding.portfolio_id)
@@ -40,7 +41,10 @@ class Holdings:
         await self._connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[old.portfolio_id],
-                set_={name: new[name] for name in ("revision", "user_id", "symbols", "deleted")},
+                set_={
+                    name: new[name]
+                    for name in ("revision", "user_id", "symbols", "contracts", "deleted")
+                },
                 where=or_(
                     new.revision > old.revision,
                     and_(
@@ -62,6 +66,7 @@ class Holdings:
                 revision=row.revision,
                 user_id=row.user_id,
                 symbols=None if row.symbols is None else tuple(row.symbols),
+                contracts=tuple(row.contracts),
                 deleted=row.deleted,
             )
             for row in rows

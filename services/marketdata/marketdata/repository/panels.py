@@ -1,23 +1,43 @@
 """Panels: which columns were announced under which version."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, insert, select, true
+import numpy as np
+from sqlalchemy import (
+    ColumnElement,
+    Subquery,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+)
 
 from common.unit_of_work import Unit
-from marketdata.domain import (
-    Column,
-    Edition,
-    PanelColumn,
-    Source,
-    Span,
-    unpublished,
-)
+from marketdata.domain import CURVE, Column, Curves, Edition, PanelColumn, Source, Span
 from marketdata.repository import bar_rows
-from marketdata.repository.columns import Columns, is_one_of, profile_of, was_published_with
+from marketdata.repository.columns import (
+    Columns,
+    is_of,
+    is_one_of,
+    profile_of,
+    was_published_with,
+)
 from marketdata.repository.locks import lock
-from marketdata.tables import BARS, METADATA, PANEL_COLUMNS, PANELS, SECURITIES
+from marketdata.repository.snapshots import snapshot_columns, snapshot_of
+from marketdata.tables import (
+    BARS,
+    CURVES,
+    METADATA,
+    PANEL_COLUMNS,
+    PANELS,
+    SECURITIES,
+    SNAPSHOTS,
+)
 
 
 class Panels:
@@ -36,12 +56,12 @@ class Panels:
         and more. Until the transaction ends nobody else takes the session's next number.
         """
         state = await self._columns.state(edition, symbols)
-        if state.version is not None and not unpublished(state, edition):
+        if state.version is not None and state.news(edition) is None:
             return state.version, state.columns
         await lock(self._connection, f"{METADATA.schema}.panels:{edition.as_of}")
         state = await self._columns.state(edition, symbols)
-        new = unpublished(state, edition)
-        if state.version is not None and not new:
+        new = state.news(edition)
+        if state.version is not None and new is None:
             return state.version, state.columns
         version = await self._next_version(edition.as_of)
         await self._connection.execute(
@@ -51,6 +71,8 @@ class Panels:
                 provider=edition.source.provider,
                 model_version=edition.source.model_version,
                 first_session=edition.span.first,
+                format=edition.format,
+                has_curves=state.has_curves(edition),
             )
         )
         if new:
@@ -66,7 +88,8 @@ class Panels:
                     for column in new
                 ],
             )
-        return version, (await self._columns.state(edition, symbols)).columns
+        shown = {column.symbol: replace(column, published=True) for column in new or ()}
+        return version, {**state.columns, **shown}
 
     async def edition(self, as_of: date, version: int) -> Edition | None:
         """Return what a panel shows, or None when none was published under this version."""
@@ -76,15 +99,34 @@ class Panels:
         row = found.one_or_none()
         if row is None:
             return None
-        return Edition(Source(row.provider, row.model_version), Span(row.first_session, as_of))
+        span = Span(row.first_session, as_of)
+        return Edition(Source(row.provider, row.model_version), span, row.format)
+
+    async def curves(self, edition: Edition, version: int) -> Curves:
+        """Return the rates that a panel shows: none where they came after it."""
+        shown = exists().where(is_of(edition), PANELS.c.version == version, PANELS.c.has_curves)
+        rows = await self._connection.execute(
+            select(CURVES.c.session, CURVES.c.rates)
+            .where(
+                CURVES.c.provider == edition.source.provider,
+                CURVES.c.model_version == edition.source.model_version,
+                CURVES.c.session.between(*edition.rates),
+                shown,
+            )
+            .order_by(CURVES.c.session)
+        )
+        return np.array([(row.session, row.rates) for row in rows], CURVE)
 
     async def versions(self, edition: Edition, version: int) -> Mapping[str, int]:
-        """Return the column version of every known security that a panel shows."""
+        """Return the column version of every known security that a panel shows, options apart.
+
+        Of those it shows a quote each, no column that is worth keeping.
+        """
         shown = _shown(edition, version, None)
         rows = await self._connection.execute(
             select(SECURITIES.c.symbol, SECURITIES.c.column_version)
             .join(shown, _is_in(shown))
-            .where(SECURITIES.c.status == "known")
+            .where(SECURITIES.c.status == "known", SECURITIES.c.kind != "option")
         )
         return {row.symbol: row.column_version for row in rows}
 
@@ -102,8 +144,18 @@ class Panels:
             )
             .lateral("bars_of_column")
         )
+        said = and_(
+            SNAPSHOTS.c.symbol == SECURITIES.c.symbol,
+            SNAPSHOTS.c.column_version == SECURITIES.c.column_version,
+            SNAPSHOTS.c.session == edition.as_of,
+            # Of a security that an older panel shows one may have come since.
+            literal(edition.format > 1),
+        )
         rows = await self._connection.execute(
-            select(SECURITIES, bars.c.packed).join(shown, _is_in(shown)).join(bars, true())
+            select(SECURITIES, bars.c.packed, *snapshot_columns())
+            .join(shown, _is_in(shown))
+            .join(bars, true())
+            .outerjoin(SNAPSHOTS, said)
         )
         columns = [
             PanelColumn(
@@ -112,6 +164,7 @@ class Panels:
                 profile=profile_of(row) if row.status == "known" else None,
                 reason=row.reason,
                 history=bar_rows.unpack(row.packed),
+                snapshot=snapshot_of(row),
             )
             for row in rows
         ]

@@ -1,14 +1,16 @@
-"""What people read of the newest columns: quotes and profiles."""
+"""What people read of the newest columns: quotes, profiles and rates."""
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, select, true
+from sqlalchemy import ColumnElement, Select, and_, select, true
 
 from common.unit_of_work import Unit
-from marketdata.domain import Quote, Security, Source
+from marketdata.domain import Curve, Quote, Security, Source
 from marketdata.repository.columns import is_newest_of, is_one_of, profile_of
-from marketdata.tables import BARS, SECURITIES
+from marketdata.repository.snapshots import snapshot_columns, snapshot_of
+from marketdata.tables import BARS, CURVES, SECURITIES, SNAPSHOTS
 
 
 class Reads:
@@ -29,10 +31,15 @@ class Reads:
                 newest,
                 before.c.session.label("previous_session"),
                 before.c.close.label("previous_close"),
+                SNAPSHOTS.c.bid,
+                SNAPSHOTS.c.ask,
             )
             .select_from(SECURITIES)
             .join(newest, true())
             .outerjoin(before, true())
+            .outerjoin(
+                SNAPSHOTS, and_(_is_said_of_column(), SNAPSHOTS.c.session == newest.c.session)
+            )
             .where(is_one_of(SECURITIES.c.symbol, symbols), is_newest_of(self._source))
         )
         return {
@@ -46,20 +53,55 @@ class Reads:
                 split_ratio=row.split_ratio,
                 previous_session=row.previous_session,
                 previous_close=row.previous_close,
+                bid=row.bid,
+                ask=row.ask,
             )
             for row in rows
         }
 
     async def securities(self, symbols: Collection[str]) -> dict[str, Security]:
         """Return what is known of these symbols."""
+        newest = (
+            select(SNAPSHOTS)
+            .where(_is_said_of_column())
+            .order_by(SNAPSHOTS.c.session.desc())
+            .limit(1)
+            .lateral("newest")
+        )
         rows = await self._connection.execute(
-            select(SECURITIES).where(
+            select(SECURITIES, *snapshot_columns(newest))
+            .outerjoin(newest, true())
+            .where(
                 is_one_of(SECURITIES.c.symbol, symbols),
                 is_newest_of(self._source),
                 SECURITIES.c.status == "known",
             )
         )
-        return {row.symbol: Security(profile_of(row), row.asked_at) for row in rows}
+        return {
+            row.symbol: Security(profile_of(row), row.asked_at, snapshot_of(row)) for row in rows
+        }
+
+    async def curve(self, as_of: date) -> Curve | None:
+        """Return the newest curve up to a day, None where none is loaded."""
+        found = await self._connection.execute(
+            select(CURVES.c.session, CURVES.c.rates)
+            .where(
+                CURVES.c.provider == self._source.provider,
+                CURVES.c.model_version == self._source.model_version,
+                CURVES.c.session <= as_of,
+            )
+            .order_by(CURVES.c.session.desc())
+            .limit(1)
+        )
+        row = found.one_or_none()
+        return None if row is None else Curve(row.session, tuple(row.rates))
+
+
+def _is_said_of_column() -> ColumnElement[bool]:
+    return and_(
+        SNAPSHOTS.c.symbol == SECURITIES.c.symbol,
+        SNAPSHOTS.c.column_version == SECURITIES.c.column_version,
+    )
 
 
 def _bars_of_column() -> Select[Any]:

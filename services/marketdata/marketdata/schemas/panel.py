@@ -1,4 +1,8 @@
-"""The panel on the wire: an Arrow IPC stream, the same bytes for the same panel and symbols."""
+"""The panel on the wire: the same bytes for the same panel and symbols.
+
+Two Arrow IPC streams, one after the other: the bars with what the panel says of itself, and the
+snapshots.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from common import calendar
-from marketdata.domain import BAR, NO_PRICE, NOT_LOADED, Edition, PanelColumn
+from marketdata.domain import BAR, NO_PRICE, NOT_LOADED, Edition, PanelColumn, Snapshot
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 METADATA_KEY = b"sigmasight"
@@ -25,6 +29,19 @@ _FIELDS = {
     "dividend": pa.float64(),
 }
 
+_SNAPSHOT_FIELDS = {
+    "symbol": pa.string(),
+    "bid": pa.float64(),
+    "ask": pa.float64(),
+    "market_cap": pa.float64(),
+    "dividend_yield": pa.float64(),
+    "beta": pa.float64(),
+    "volume": pa.int64(),
+    "open_interest": pa.int64(),
+    "underlying_price": pa.float64(),
+}
+"""As `domain.Snapshot` has them; null where nothing was said."""
+
 
 class Selection(BaseModel):
     """Which symbols of a panel are wanted."""
@@ -39,7 +56,7 @@ def encode(
     columns: Sequence[PanelColumn],
     asked: Iterable[str] | None,
 ) -> bytes:
-    """Return columns, sorted by symbol, as one Arrow table; `asked` are the symbols wanted.
+    """Return columns, sorted by symbol, as two Arrow tables; `asked` are the symbols wanted.
 
     `versions` are those of every column of the panel, asked for or not: a reader that keeps columns
     sees from them which ones it has already.
@@ -47,8 +64,9 @@ def encode(
     metadata = _metadata(edition, version, versions, columns, asked)
     schema = pa.schema(list(_FIELDS.items()), {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as stream:
-        stream.write_table(_table(schema, columns))
+    for table in (_table(schema, columns), _snapshots(columns)):
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
 
@@ -69,6 +87,19 @@ def _table(schema: pa.Schema, columns: Sequence[PanelColumn]) -> pa.Table:
     )
 
 
+def _snapshots(columns: Sequence[PanelColumn]) -> pa.Table:
+    said = [column for column in columns if column.snapshot != Snapshot()]
+    return pa.table(
+        [
+            pa.array(
+                [getattr(one if name == "symbol" else one.snapshot, name) for one in said], kind
+            )
+            for name, kind in _SNAPSHOT_FIELDS.items()
+        ],
+        schema=pa.schema(list(_SNAPSHOT_FIELDS.items())),
+    )
+
+
 def _metadata(
     edition: Edition,
     version: int,
@@ -79,7 +110,7 @@ def _metadata(
     missing = {
         column.symbol: NO_PRICE if column.profile else column.reason
         for column in columns
-        if not len(column.history)
+        if not column.is_priced
     }
     shown = {column.symbol for column in columns}
     missing |= {symbol: NOT_LOADED for symbol in asked or () if symbol not in shown}

@@ -1,0 +1,95 @@
+"""What was said of securities at a session's close, and the Treasury's curves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from common.unit_of_work import Unit
+from marketdata.domain import Column, Curves, Edition, Snapshot, Source, Span, gap
+from marketdata.repository.columns import span_of
+from marketdata.repository.locks import lock
+from marketdata.tables import CURVES, CURVES_LOADED, METADATA, SNAPSHOTS
+
+_FIELDS = tuple(field.name for field in fields(Snapshot))
+
+
+class Snapshots:
+    """Snapshots by column and session, curves by source and session. Both are only ever added."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._connection = unit.connection
+
+    async def add(
+        self, columns: Iterable[Column], session: date, said: Mapping[str, Snapshot]
+    ) -> None:
+        """Add what was said of these columns; the first word stands, and silence is one too."""
+        rows = [
+            {
+                "symbol": column.symbol,
+                "column_version": column.version,
+                "session": session,
+                **_values(said.get(column.symbol, _SILENCE)),
+            }
+            # In one order everywhere, so that two transactions cannot wait for each other.
+            for column in sorted(columns, key=lambda column: column.symbol)
+        ]
+        if rows:
+            await self._connection.execute(upsert(SNAPSHOTS).on_conflict_do_nothing(), rows)
+
+    async def add_curves(self, edition: Edition, span: Span, curves: Curves) -> None:
+        """Add a span's curves, unless another worker was faster."""
+        source = edition.source
+        await lock(self._connection, f"{METADATA.schema}.curves")
+        if gap(await self._loaded(source), edition.rates) != span:
+            return
+        key = {"provider": source.provider, "model_version": source.model_version}
+        loaded = {**key, "loaded_from": span.first, "loaded_through": span.last}
+        statement = upsert(CURVES_LOADED).values(loaded)
+        await self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=list(key),
+                set_={
+                    "loaded_from": func.least(CURVES_LOADED.c.loaded_from, span.first),
+                    "loaded_through": func.greatest(CURVES_LOADED.c.loaded_through, span.last),
+                },
+            )
+        )
+        rows = [
+            {**key, "session": session, "rates": rates}
+            for session, rates in zip(
+                curves["session"].tolist(), curves["rates"].tolist(), strict=True
+            )
+        ]
+        if rows:
+            await self._connection.execute(upsert(CURVES), rows)
+
+    async def _loaded(self, source: Source) -> Span | None:
+        found = await self._connection.execute(
+            select(CURVES_LOADED).where(
+                CURVES_LOADED.c.provider == source.provider,
+                CURVES_LOADED.c.model_version == source.model_version,
+            )
+        )
+        row = found.one_or_none()
+        return None if row is None else span_of(row.loaded_from, row.loaded_through)
+
+
+def snapshot_columns(rows: FromClause = SNAPSHOTS) -> list[ColumnElement[Any]]:
+    """Return what to select of rows of snapshots for `snapshot_of`."""
+    return [rows.c[name].label(f"said_{name}") for name in _FIELDS]
+
+
+def snapshot_of(row: Row[Any]) -> Snapshot:
+    """Return what was said in a row of `snapshot_columns`."""
+    return Snapshot(**{name: getattr(row, f"said_{name}") for name in _FIELDS})
+
+
+def _values(snapshot: Snapshot) -> dict[str, float | int | None]:
+    return {name: getattr(snapshot, name) for name in _FIELDS}
+
+
+_SILENCE = Snapshot()
