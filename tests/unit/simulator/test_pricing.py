@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import QuantLib
 
 from simulator import pricing
 from simulator.pricing import Terms
@@ -81,31 +82,30 @@ def test_american_calls_without_dividends_are_european():
 
 
 def test_american_prices_agree_with_quantlib():
-    quantlib = pytest.importorskip("QuantLib", reason="QuantLib is an oracle of the engines' issue")
-    today = quantlib.Date(1, 1, 2024)
-    quantlib.Settings.instance().evaluationDate = today
+    today = QuantLib.Date(1, 1, 2024)
+    QuantLib.Settings.instance().evaluationDate = today
     arguments = grid(300)
     for place, (call, spot, strike, years, volatility, rate, dividend) in enumerate(
         zip(*arguments, strict=True)
     ):
         days = max(round(years * 365), 7)
-        model = quantlib.BlackScholesMertonProcess(
-            quantlib.QuoteHandle(quantlib.SimpleQuote(spot)),
-            flat(quantlib, today, dividend),
-            flat(quantlib, today, rate),
-            quantlib.BlackVolTermStructureHandle(
-                quantlib.BlackConstantVol(
-                    today, quantlib.NullCalendar(), volatility, quantlib.Actual365Fixed()
+        model = QuantLib.BlackScholesMertonProcess(
+            QuantLib.QuoteHandle(QuantLib.SimpleQuote(spot)),
+            flat(today, dividend),
+            flat(today, rate),
+            QuantLib.BlackVolTermStructureHandle(
+                QuantLib.BlackConstantVol(
+                    today, QuantLib.NullCalendar(), volatility, QuantLib.Actual365Fixed()
                 )
             ),
         )
-        option = quantlib.VanillaOption(
-            quantlib.PlainVanillaPayoff(
-                quantlib.Option.Call if call else quantlib.Option.Put, strike
+        option = QuantLib.VanillaOption(
+            QuantLib.PlainVanillaPayoff(
+                QuantLib.Option.Call if call else QuantLib.Option.Put, strike
             ),
-            quantlib.AmericanExercise(today, today + days),
+            QuantLib.AmericanExercise(today, today + days),
         )
-        option.setPricingEngine(quantlib.QdFpAmericanEngine(model))
+        option.setPricingEngine(QuantLib.QdFpAmericanEngine(model))
         exact = option.NPV()
         arguments_now = [np.array([a[place]]) for a in arguments]
         arguments_now[3] = np.array([days / 365])
@@ -113,6 +113,6 @@ def test_american_prices_agree_with_quantlib():
         assert ours == pytest.approx(exact, abs=0.02, rel=2e-3)
 
 
-def flat(quantlib, today, rate):
-    curve = quantlib.FlatForward(today, rate, quantlib.Actual365Fixed())
-    return quantlib.YieldTermStructureHandle(curve)
+def flat(today, rate):
+    curve = QuantLib.FlatForward(today, rate, QuantLib.Actual365Fixed())
+    return QuantLib.YieldTermStructureHandle(curve)
