@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from itertools import pairwise
 
@@ -175,6 +176,24 @@ def test_what_the_market_does_not_have_is_left_out(market):
 )
 def test_nothing_asked_for_gives_empty_arrays(market, symbols, start, end, shape):
     assert market.bars(symbols, start, end).close.shape == shape
+
+
+def test_the_market_ends_with_the_calendar(market):
+    for end in (date(2060, 12, 31), date.max):
+        bars = market.bars(["AAPL", "VIX"], date(2060, 1, 1), end)
+        assert date(2060, 5, 1) < bars.sessions[-1] < date(2061, 1, 1)
+        assert bars.traded.any(axis=0).all()
+    assert not market.bars(["AAPL"], date(2061, 1, 3), date.max).sessions
+
+
+def test_threads_that_share_a_market_see_the_same_prices(market):
+    """As marketdata's do: each walks from the anchor over what the others are finding out."""
+    shared, whole = Market(), market.bars(SOME, EPOCH, END)
+    pieces = [SOME[first::6] for first in range(6)] * 2
+    with ThreadPoolExecutor(4) as pool:
+        seen = list(pool.map(lambda piece: shared.bars(piece, EPOCH, END), pieces))
+    for first, piece in enumerate(seen):
+        assert_same(part(whole, columns=slice(first % 6, None, 6)), piece)
 
 
 def test_an_unlisted_symbol_has_no_profile(market):

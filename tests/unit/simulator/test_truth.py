@@ -129,6 +129,22 @@ def test_factor_funds_carry_their_factor_as_the_engines_construct_it():
         assert np.abs(residual).max() < 1e-12, name
 
 
+def test_days_without_a_session_have_no_truth():
+    truth = Truth(Market())
+    for day in (date(2026, 11, 21), date(2014, 12, 31), date.max):
+        for ask in (truth.covariance, truth.own_variance_ratio):
+            with pytest.raises(ValueError, match="no session of the simulated market"):
+                ask(["AAPL"], day)
+        with pytest.raises(ValueError, match="no session"):
+            truth.variance_ratios(day)
+
+
+def test_what_does_not_vary_correlates_with_nothing():
+    correlation = Truth(Market()).correlation(["SPAXX", "AAPL"])
+    assert np.isnan(correlation[0]).all()
+    assert correlation[1, 1] == pytest.approx(1)
+
+
 def test_symbols_that_are_not_listed_have_no_truth():
     with pytest.raises(LookupError, match="NO_SUCH"):
         Truth(Market()).loadings(["NO_SUCH"])
