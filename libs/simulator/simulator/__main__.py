@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common import calendar
 from simulator import digest
+from simulator.factors import EPOCH
 from simulator.market import DEFAULT_SEED, MODEL_VERSION, Market
 
 _SESSIONS = 780
@@ -22,7 +23,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     digests = commands.add_parser("digest", help="print a digest of each field of all symbols")
     digests.add_argument(
-        "--sessions", type=int, default=_SESSIONS, help="how many, up to --as-of (%(default)s)"
+        "--sessions",
+        type=_positive,
+        default=_SESSIONS,
+        help="how many, up to --as-of (%(default)s)",
     )
     digests.add_argument("--keep", type=Path, help="write the values to this file")
     digests.add_argument("--against", type=Path, help="count what differs from such a file")
@@ -34,6 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
             "--as-of", type=date.fromisoformat, help="through which session (the last closed one)"
         )
     chosen = parser.parse_args(arguments)
+    if not 0 <= chosen.seed < 2**64:
+        parser.error("a seed is a whole number below 2**64")
+    if chosen.as_of is not None and not EPOCH <= chosen.as_of <= calendar.LAST_DAY:
+        parser.error(f"the market has sessions from {EPOCH} to {calendar.LAST_DAY}")
     as_of = calendar.last_closed_session(
         datetime.now(UTC)
         if chosen.as_of is None
@@ -44,6 +52,13 @@ def main(arguments: list[str] | None = None) -> None:
         _plot(market, as_of, chosen.directory)
     else:
         _digest(market, as_of, chosen.sessions, chosen.keep, chosen.against)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number of sessions")
+    return number
 
 
 def _plot(market: Market, as_of: date, directory: Path) -> None:

@@ -61,3 +61,18 @@ def test_what_is_kept_by_one_run_is_compared_by_another(tmp_path, capsys):
     assert second.count(" 0 of ") == len(FIELDS)
     main(["digest", "--as-of", ANCHOR.isoformat(), "--sessions", "2", "--seed", "3"])
     assert capsys.readouterr().out.splitlines()[4] != first.splitlines()[4]
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["--as-of", "2014-12-31"],
+        ["--as-of", "2061-01-03"],
+        ["--sessions", "0"],
+        ["--seed", "-1"],
+    ],
+)
+def test_what_no_market_has_is_refused_with_a_sentence(mistake, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["digest", *mistake])
+    assert "error:" in capsys.readouterr().err
