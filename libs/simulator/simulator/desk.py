@@ -57,7 +57,7 @@ class Desk:
             return None
         truth = Truth(self.market)
         scene = self.market.scene(session)
-        at = scene.sessions.index(session)
+        at = scene.place(session)
         curve = scene.yields(_MATURITIES)[at]
         return Surface(
             spot=float(bars.close[0, 0]),
@@ -97,13 +97,18 @@ class Desk:
         """Return the truth of contracts on one underlying that expire after the session.
 
         NaN where the underlying did not trade. LookupError for what has no options, ValueError for
-        contracts on several underlyings, or that have expired.
+        contracts on none or several underlyings, that have expired or can never be.
         """
-        [symbol] = {contract.underlying for contract in contracts}
+        underlyings = {contract.underlying for contract in contracts}
+        if len(underlyings) != 1:
+            raise ValueError(f"contracts on one underlying, not on {len(underlyings)}")
+        [symbol] = underlyings
         years = np.array([options.years_to(contract.expiry, session) for contract in contracts])
         if (years <= 0).any():
             raise ValueError(f"a contract on {symbol} has expired by {session}")
         strike = np.array([contract.strike for contract in contracts])
+        if not ((strike > 0) & (strike < np.inf)).all():
+            raise ValueError(f"a contract on {symbol} has a strike that is no price")
         if symbol == VOLATILITY_INDEX:
             return self._value_on_futures(contracts, session, years)
         surface = self.surface(symbol, session)
@@ -127,11 +132,13 @@ class Desk:
     def quotes(self, contracts: Iterable[Contract], session: date) -> Quotes:
         """Return the quotes of contracts at a session's close, underlying by underlying.
 
-        What cannot be quoted is left out: expired, without options, or its underlying not traded.
+        What cannot be quoted is left out: all on a day without a session, what has expired or
+        expires on none, what has no options, and what is on something that did not trade.
         """
         by_underlying: dict[str, list[Contract]] = {}
+        has_session = session in self.market.scene(session).sessions
         for contract in contracts:
-            if contract.expiry > session:
+            if has_session and options.can_be_open(contract, session):
                 by_underlying.setdefault(contract.underlying, []).append(contract)
         parts = [
             self._quotes(symbol, asked, session)
@@ -152,9 +159,14 @@ class Desk:
         )
 
     def futures(self, session: date) -> tuple[Future, ...]:
-        """Return the futures on the volatility index: what the surface says the index will be."""
+        """Return the futures on the volatility index: what the surface says the index will be.
+
+        Empty for a day without a session.
+        """
         scene = self.market.scene(session)
-        at = scene.sessions.index(session)
+        if session not in scene.sessions:
+            return ()
+        at = scene.place(session)
         return tuple(
             Future(expiry, round(float(future_level(scene, years)[at]), 2))
             for expiry in options.expiries(session)[:9]
@@ -177,7 +189,7 @@ class Desk:
         self, contracts: Sequence[Contract], session: date, years: Floats
     ) -> Valued:
         scene = self.market.scene(session)
-        at = scene.sessions.index(session)
+        at = scene.place(session)
         forward = np.array([future_level(scene, ahead)[at] for ahead in years])
         volatility = _VIX_VOLATILITY / np.sqrt(1 + _VIX_CALM * years)
         rate = np.interp(years, _MATURITIES, scene.yields(_MATURITIES)[at])

@@ -1,5 +1,6 @@
 """What all securities share: the sessions, the factors' returns, and the Treasury curve."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -17,6 +18,8 @@ from simulator.weather import Dial, Mood
 EPOCH = date(2015, 1, 2)
 SESSIONS_PER_YEAR = 252
 
+_LAST_BLOCK = (int(np.busday_count(EPOCH, calendar.LAST_DAY)) + 1) // BLOCK - 1
+"""The calendar knows all of its sessions, and of no later block."""
 _MARKET_SURPRISE = 0.22
 _CRISIS_DRIFT = -0.0022
 """Log return of the market per session of a crisis; it is made up for in calm ones."""
@@ -50,6 +53,13 @@ class Backdrop:
     slope: Floats
     """The three-month yield minus the ten-year one."""
 
+    def place(self, session: date) -> int:
+        """Return where a session is; raise ValueError for a day that is none."""
+        at = bisect_left(self.sessions, session)
+        if self.sessions[at : at + 1] != (session,):
+            raise ValueError(f"{session} is no session of the simulated market")
+        return at
+
     def block(self, number: int) -> slice:
         """Return which sessions lie in a block of weekdays."""
         first, last = np.searchsorted(self.weekdays, (number * BLOCK, (number + 1) * BLOCK))
@@ -78,9 +88,9 @@ def slope_at(maturities: Floats) -> Floats:
 
 
 def backdrop(seed: int, end: date, dial: Dial) -> Backdrop:
-    """Return the market's factors through the block in which a day lies."""
+    """Return the market's factors through the block in which a day lies, or through the last."""
     weekday = int(np.busday_count(EPOCH, end)) if end > EPOCH else 0
-    return _backdrop(seed, weekday // BLOCK, dial)
+    return _backdrop(seed, min(weekday // BLOCK, _LAST_BLOCK), dial)
 
 
 @lru_cache(maxsize=32)

@@ -101,7 +101,8 @@ class Market:
         """Return the bars from `start` to `end`, both included, in the order of `symbols`.
 
         What the market does not have is left out, and the result's own `symbols` and `sessions`
-        say so: symbols that are never listed, and sessions before the epoch.
+        say so: symbols that are never listed, sessions before the epoch, and those after the last
+        half-year that the calendar knows all of.
         """
         asked = tuple(dict.fromkeys(s for s in symbols if s in self._universe.securities))
         scene = self.scene(end)
@@ -126,9 +127,7 @@ class Market:
         for symbol in symbols:
             self.profile(symbol)
         scene = self.scene(session)
-        at = bisect_left(scene.sessions, session)
-        if not scene.sessions[at : at + 1] == (session,):
-            raise ValueError(f"{session} is no session of the simulated market")
+        at = scene.place(session)
         block = int(scene.weekdays[at]) // BLOCK
         rows = np.array([self.roster.row[symbol] for symbol in symbols], np.intp)
         grown = np.full(len(rows), np.nan)

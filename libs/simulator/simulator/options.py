@@ -64,9 +64,18 @@ class Valued:
 
 def expiries(session: date) -> tuple[date, ...]:
     """Return when the options listed on a session expire: third Fridays, or the session before."""
-    this_month = session.replace(day=1)
-    listed = [_third_friday(_month_after(this_month, months)) for months in (0, *_MONTHS)]
+    months = [_month_after(session.replace(day=1), ahead) for ahead in (0, *_MONTHS)]
+    listed = [_third_friday(first) for first in months if first < calendar.LAST_DAY]
     return tuple(expiry for expiry in listed if expiry > session)
+
+
+def can_be_open(contract: Contract, session: date) -> bool:
+    """Say whether a contract makes sense and has not expired at a session's close."""
+    return (
+        session < contract.expiry <= calendar.LAST_DAY
+        and calendar.is_session(contract.expiry)
+        and 0 < contract.strike < np.inf
+    )
 
 
 def years_to(expiry: date, session: date) -> float:

@@ -19,6 +19,9 @@ from simulator.market import Bars, Market
 from simulator.universe import load_universe
 
 _SHOWN = ("SPY", "AAPL", "JPM", "XLE", "TLT", "GLD", "TSLA")
+_CLOSE_UP, _CLOSE = "NVDA", 120
+"""Whose daily bars, and how many of them."""
+_TAILS_EVERY = 14
 _PER_SECTOR = 4
 _FACTORS = ("market", "size", "value", "momentum", "quality", "low_volatility", "credit")
 _RGB = ("#1f4e79", "#c55a11", "#548235", "#7f6000", "#7030a0", "#404040", "#c00000")
@@ -30,8 +33,9 @@ def draw(market: Market, as_of: date, directory: Path) -> tuple[Path, Path]:
     """Write `market.png` and `market.html` of a market up to a session, and return where."""
     picture, page = directory / "market.png", directory / "market.html"
     scene = market.scene(as_of)
-    figure = Figure(figsize=(15, 17), layout="constrained")
-    axes = figure.subplots(4, 2)
+    last = scene.place(as_of)
+    figure = Figure(figsize=(15, 21), layout="constrained")
+    axes = figure.subplots(5, 2)
     _prices(axes[0, 0], market.bars(_SHOWN, EPOCH, as_of))
     _factors(axes[0, 1], scene, as_of)
     _volatility(axes[1, 0], market.bars(["SPY", "VIX"], EPOCH, as_of))
@@ -41,6 +45,8 @@ def draw(market: Market, as_of: date, directory: Path) -> tuple[Path, Path]:
     _correlations(axes[3, 0], market, as_of)
     facts = stylised_facts(market, as_of)
     _memory(axes[3, 1], facts.memory)
+    _bars(axes[4, 0], market.bars([_CLOSE_UP], scene.sessions[max(last - _CLOSE, 0)], as_of))
+    _tails(axes[4, 1], market, as_of)
     figure.suptitle(f"The simulated market of seed {market.seed}, through {as_of}", fontsize=16)
     figure.savefig(picture, dpi=90)
     page.write_text(_page(market, as_of, picture.name, facts.table), "utf-8")
@@ -54,7 +60,7 @@ def _prices(axes: Axes, bars: Bars) -> None:
         axes.plot(_days(bars.sessions), line, label=symbol, color=_RGB[column], linewidth=1)
     axes.set_yscale("log")
     axes.set_title("Prices, first session = 1 (splits taken out, dividends not)")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="upper left", ncols=2)
 
 
 def _factors(axes: Axes, scene: Backdrop, as_of: date) -> None:
@@ -68,13 +74,16 @@ def _factors(axes: Axes, scene: Backdrop, as_of: date) -> None:
 
 
 def _volatility(axes: Axes, bars: Bars) -> None:
-    returns = np.diff(np.log(bars.close[:, 0]))
-    axes.bar(
-        _days(bars.sessions[1:]), 100 * returns, width=2, color="#9dc3e6", label="SPY, % a day"
-    )
-    axes.plot(_days(bars.sessions), bars.close[:, 1], color="#c00000", linewidth=0.8, label="VIX")
+    returns = 100 * np.diff(np.log(bars.close[:, 0]))
+    axes.vlines(_days(bars.sessions[1:]), 0, returns, color=_RGB[0], linewidth=0.6)
+    axes.set_ylim(-12, 24)  # below the index, which has the upper half to itself
+    axes.set_ylabel("SPY, % a day")
+    index = axes.twinx()
+    index.plot(_days(bars.sessions), bars.close[:, 1], color=_RGB[6], linewidth=0.8)
+    index.set_ylim(-70, 90)
+    index.set_yticks(range(0, 91, 15))
+    index.set_ylabel("VIX", color=_RGB[6])
     axes.set_title("Daily returns and the volatility index")
-    axes.legend(fontsize=8, loc="upper left")
 
 
 def _curve(axes: Axes, scene: Backdrop, as_of: date) -> None:
@@ -113,7 +122,7 @@ def _smiles(axes: Axes, desk: Desk, as_of: date) -> None:
         axes.plot(moneyness, 100 * smile, label=symbol, color=color)
     axes.set_title("Smiles, one month to expiry, % a year")
     axes.set_xlabel("strike over forward")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="upper right")
 
 
 def _correlations(axes: Axes, market: Market, as_of: date) -> None:
@@ -124,14 +133,17 @@ def _correlations(axes: Axes, market: Market, as_of: date) -> None:
         if kind == "stock" and always and len(stocks.get(sector, [])) < _PER_SECTOR:
             stocks.setdefault(sector, []).append(symbol)
     symbols = [symbol for sector in sorted(stocks) for symbol in stocks[sector]]
-    sessions = market.scene(as_of).sessions
-    bars = market.bars(symbols, sessions[sessions.index(as_of) - 756], as_of)
+    scene = market.scene(as_of)
+    bars = market.bars(symbols, scene.sessions[max(scene.place(as_of) - 756, 0)], as_of)
     correlation = np.corrcoef(np.nan_to_num(total_returns(bars)), rowvar=False)
     image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r")
     axes.figure.colorbar(image, ax=axes)
     places = np.cumsum([0] + [len(stocks[sector]) for sector in sorted(stocks)])
     axes.set_yticks((places[:-1] + places[1:] - 1) / 2, sorted(stocks), fontsize=8)
     axes.set_xticks([])
+    for place in places[1:-1] - 0.5:
+        axes.axhline(place, color="white", linewidth=1)
+        axes.axvline(place, color="white", linewidth=1)
     axes.set_title("Correlations of daily returns, by sector, three years")
 
 
@@ -142,7 +154,47 @@ def _memory(axes: Axes, memory: tuple[Floats, Floats]) -> None:
     axes.plot(lags, returns, label="returns", color=_RGB[0])
     axes.axhline(0, color="black", linewidth=0.5)
     axes.set_title("Autocorrelation by lag in sessions, mean of all stocks")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="upper right")
+
+
+def _bars(axes: Axes, bars: Bars) -> None:
+    place = np.arange(len(bars.sessions))
+    opening, high, low, close = (
+        getattr(bars, name)[:, 0] for name in ("open", "high", "low", "close")
+    )
+    rises = close >= opening
+    colors = np.where(rises, _RGB[2], _RGB[6])
+    axes.vlines(place, low, high, color=colors, linewidth=0.8)
+    axes.vlines(place, opening, close, color=colors, linewidth=4)
+    axes.set_ylim(np.nanmin(low) - 0.35 * (np.nanmax(high) - np.nanmin(low)), None)
+    volume = axes.twinx()
+    volume.bar(place, bars.volume[:, 0] / 1e6, color="#bfbfbf")
+    volume.set_ylim(0, 5 * max(bars.volume.max() / 1e6, 1))
+    volume.set_yticks([])
+    axes.set_xticks(place[::20], [f"{day:%d %b %y}" for day in bars.sessions[::20]], fontsize=8)
+    axes.set_title(f"Daily bars and volume: {bars.symbols[0]}")
+
+
+def _tails(axes: Axes, market: Market, as_of: date) -> None:
+    known = load_universe().securities
+    stocks = [symbol for symbol in market.symbols() if known[symbol].profile.kind == "stock"]
+    bars = market.bars(["SPX", *stocks[::_TAILS_EVERY]], EPOCH, as_of)
+    returns = total_returns(bars)[:, bars.traded.mean(axis=0) > 0.5]
+    scaled = (returns - np.nanmean(returns, axis=0)) / np.nanstd(returns, axis=0)
+    edges = np.linspace(-10, 10, 81)
+    middles = (edges[1:] + edges[:-1]) / 2
+    for color, columns, label in (
+        (_RGB[1], scaled[:, 1:], "stocks"),
+        (_RGB[0], scaled[:, 0], "index"),
+    ):
+        density, _ = np.histogram(columns[np.isfinite(columns)], edges, density=True)
+        axes.plot(middles, density, "o", markersize=3, label=label, color=color)
+    normal = np.exp(-(middles**2) / 2) / np.sqrt(2 * np.pi)
+    axes.plot(middles, normal, color="black", linewidth=0.8, label="normal")
+    axes.set_yscale("log")
+    axes.set_ylim(1e-6, 1)
+    axes.set_title("Density of daily returns over their standard deviation")
+    axes.legend(fontsize=8, loc="upper right")
 
 
 def _days(sessions: Sequence[date]) -> NDArray[np.datetime64]:
@@ -168,7 +220,7 @@ img {{ width: 100%; }} td, th {{ padding: .2rem 1rem; text-align: left; }}
 </style>
 <h1>The simulated market of seed {market.seed}, through {as_of}</h1>
 <p>{len(market.symbols()):,} symbols since {EPOCH}. Nothing here is a real price.</p>
-<img src="{escape(picture)}" alt="Prices, factors, volatility, rates, smiles, correlations">
+<img src="{escape(picture)}" alt="Prices, volatility, rates, options, correlations, bars, tails">
 <h2>Stylised facts, over all stocks</h2>
 <table><tr><th>fact</th><th>usual</th><th>here</th></tr>
 {rows}

@@ -16,7 +16,9 @@ from simulator.universe import load_universe
 class Truth:
     """The parameters behind a market's prices. Variances are those of log returns, per year.
 
-    Symbols that are not listed raise LookupError. Splits and dividends are in the market's bars.
+    Symbols that are not listed raise LookupError, days without a session ValueError. Splits and
+    dividends are in the market's bars. The volatility index has no part in this: its level is what
+    index options imply, and what is asked of it is zero.
     """
 
     def __init__(self, market: Market) -> None:
@@ -47,7 +49,7 @@ class Truth:
         if session is None:
             return np.asarray(loadings @ self.factor_covariance @ loadings.T + np.diag(own))
         scene = self._market.scene(session)
-        at = scene.sessions.index(session)
+        at = scene.place(session)
         heat = np.sqrt(self._universe.membership.T @ scene.ratios[:, at])
         factors = self.factor_covariance * np.outer(heat, heat)
         own = own * self.own_variance_ratio(symbols, session)
@@ -58,15 +60,19 @@ class Truth:
         return np.asarray(np.sqrt(np.diag(self.covariance(symbols, session))))
 
     def correlation(self, symbols: Sequence[str], session: date | None = None) -> Floats:
-        """Return the correlation of log returns, (symbols, symbols): see `covariance`."""
+        """Return the correlation of log returns, (symbols, symbols): see `covariance`.
+
+        NaN with what does not vary, as a money-market fund.
+        """
         covariance = self.covariance(symbols, session)
         deviation = np.sqrt(np.diag(covariance))
-        return np.asarray(covariance / np.outer(deviation, deviation))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(covariance / np.outer(deviation, deviation))
 
     def own_variance_ratio(self, symbols: Sequence[str], session: date) -> Floats:
         """Return a session's own variance over its mean, reports apart, (symbols,)."""
         scene = self._market.scene(session)
-        at = scene.sessions.index(session)
+        at = scene.place(session)
         self._rows(symbols)
         own_knots = knots(self._market.seed, tuple(symbols))
         clustering = own_clustering(scene, slice(at, at + 1), own_knots, self._market.dial)
@@ -75,7 +81,7 @@ class Truth:
     def variance_ratios(self, session: date) -> Floats:
         """Return each group of factors' variance over its mean, (groups,)."""
         scene = self._market.scene(session)
-        return scene.ratios[:, scene.sessions.index(session)]
+        return scene.ratios[:, scene.place(session)]
 
     def group_variance(self, symbols: Sequence[str]) -> Floats:
         """Return the mean variance that comes from each group of factors, (symbols, groups)."""

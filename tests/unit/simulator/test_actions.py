@@ -75,6 +75,15 @@ def test_dividends_pay_the_yield_in_as_many_instalments_as_the_facts_say(bars):
         assert np.nansum(of_price) / years == pytest.approx(facts.dividend_yield, rel=0.1)
 
 
+def test_shares_open_lower_by_what_is_paid(bars):
+    """On days with a dividend, a dollar more of it is a dollar less at the opening."""
+    paying = (bars.dividend[1:] > 0) & bars.traded[1:] & bars.traded[:-1]
+    before = bars.close[:-1][paying]
+    paid, gap = bars.dividend[1:][paying] / before, bars.open[1:][paying] / before - 1
+    slope, _ = np.polyfit(paid, gap, 1)
+    assert slope == pytest.approx(-1, abs=0.1)
+
+
 def test_who_pays_nothing_pays_nothing(bars):
     silent = [UNIVERSE.securities[s].dividend_yield == 0 for s in bars.symbols]
     assert not bars.dividend[:, silent].any()

@@ -250,6 +250,75 @@ def test_what_cannot_be_quoted_is_left_out(desk):
         desk.value([expired], SESSION)
 
 
+IMPOSSIBLE = (
+    Contract("AAPL", date(2026, 6, 20), 200.0, "call"),  # a Saturday
+    Contract("AAPL", date(2070, 6, 20), 200.0, "call"),  # beyond the calendar
+    Contract("AAPL", date(2026, 6, 18), 0.0, "call"),
+    Contract("AAPL", date(2026, 6, 18), -5.0, "put"),
+    Contract("AAPL", date(2026, 6, 18), float("nan"), "put"),
+    Contract("VIX", date(2026, 6, 18), 0.0, "put"),
+)
+
+
+@pytest.mark.parametrize("contract", IMPOSSIBLE, ids=str)
+def test_what_nobody_can_have_written_is_not_quoted_and_has_no_truth(desk, contract):
+    """People upload symbols of contracts that never were."""
+    good = Contract("AAPL", date(2026, 6, 18), 200.0, "call")
+    assert desk.quotes([contract, good], SESSION).contracts == (good,)
+    with pytest.raises(ValueError, match=r"not an NYSE session|calendar|no price"):
+        desk.value([contract], SESSION)
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 14), date(2014, 12, 1), date(2005, 1, 3), date.max])
+def test_without_a_session_nothing_is_listed_or_quoted(desk, day):
+    for symbol in ("SPX", "AAPL", "VIX"):
+        asked = Contract(symbol, date(2026, 6, 18), 20.0, "put")
+        assert desk.chain(symbol, day) == ()
+        assert desk.quotes([asked], day).contracts == ()
+    assert desk.futures(day) == ()
+
+
+def test_truth_is_of_contracts_on_one_underlying(desk):
+    expiry = date(2026, 6, 18)
+    with pytest.raises(ValueError, match="on 0"):
+        desk.value([], SESSION)
+    with pytest.raises(ValueError, match="on 2"):
+        desk.value([Contract(s, expiry, 100.0, "call") for s in ("AAPL", "SPY")], SESSION)
+    assert desk.quotes([], SESSION).contracts == ()
+
+
+def test_chains_near_the_end_of_the_calendar_have_the_expiries_that_it_knows(desk):
+    for symbol in ("AAPL", "VIX"):
+        expiries = {contract.expiry for contract in desk.chain(symbol, date(2060, 3, 1))}
+        assert date(2060, 3, 19) in expiries
+        assert max(expiries) <= calendar.LAST_DAY
+
+
+def test_a_halted_stock_has_no_chain_and_a_split_one_has_strikes_around_its_new_price(desk):
+    """From the first session to the last, whatever happens to the shares."""
+    stocks = STOCKS[44:2_000]
+    bars = desk.market.bars(stocks, date(2023, 1, 3), date(2026, 11, 20))
+    between = bars.traded.cumsum(axis=0)
+    halted = ~bars.traded & (between > 0) & (between < between[-1])
+    for session, column in list(zip(*np.nonzero(halted), strict=True))[:12]:
+        symbol, day = bars.symbols[column], bars.sessions[session]
+        asked = Contract(symbol, options.expiries(day)[3], 50.0, "call")
+        assert desk.chain(symbol, day) == ()
+        assert desk.quotes([asked], day).contracts == ()
+        assert np.isnan(desk.value([asked], day).price).all()
+    first = bars.traded & (between == 1) & (np.arange(len(between)) > 0)[:, None]
+    last = bars.traded & (between == between[-1]) & (np.arange(len(between)) < 970)[:, None]
+    for event in (bars.split_ratio != 1, bars.dividend > 0, first, last):
+        places = list(zip(*np.nonzero(event), strict=True))
+        assert len(places) > 5
+        for session, column in places[:6]:
+            symbol, day = bars.symbols[column], bars.sessions[session]
+            strikes = {contract.strike for contract in desk.chain(symbol, day)}
+            close = bars.close[session, column]
+            # Below a dollar there may be one strike alone: half a dollar.
+            assert min(strikes) <= close <= max(strikes) or close < 1
+
+
 def test_implied_volatility_is_found_again_from_the_price(desk):
     """Inverting the model that priced it, of contracts that have time value."""
     contracts = [c for c in desk.chain("SPX", SESSION) if c.right == "call"]

@@ -3,12 +3,15 @@
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from common import calendar
+from simulator.draws import BLOCK
 from simulator.factors import EPOCH
 from simulator.market import ANCHOR, MODEL_VERSION, Market
 from simulator.universe import load_universe
@@ -71,6 +74,30 @@ def test_prices_do_not_depend_on_order_or_subset_of_the_request(market):
     assert_same(whole, part(backwards, columns=slice(None, None, -1)))
     column = whole.symbols.index("NVDA")
     assert_same(part(whole, columns=slice(column, column + 1)), alone)
+
+
+def test_all_of_the_market_is_the_same_in_any_order_and_in_pieces():
+    """Over the turn of a half-year; the benchmark does it over 780 sessions."""
+    start, end = date(2024, 6, 14), date(2024, 7, 5)
+    whole = Market().bars(ALL, start, end)
+    order = np.random.default_rng(7).permutation(len(ALL))
+    shuffled = Market().bars([ALL[place] for place in order], start, end)
+    assert_same(part(whole, columns=order), shuffled)
+    for piece in range(3):
+        assert_same(
+            part(whole, columns=slice(piece, None, 3)), Market().bars(ALL[piece::3], start, end)
+        )
+
+
+def test_a_new_session_leaves_the_past_of_all_of_the_market_unchanged():
+    sessions = calendar.sessions(date(2024, 6, 14), date(2024, 7, 5))
+    blocks = [int(np.busday_count(EPOCH, session)) // BLOCK for session in sessions]
+    turn = blocks.index(blocks[-1])
+    assert 0 < turn < len(sessions) - 1
+    seen = [Market().bars(ALL, sessions[0], sessions[last]) for last in (turn - 1, turn, turn + 1)]
+    for before, after in pairwise(seen):
+        assert len(after.sessions) == len(before.sessions) + 1
+        assert_same(before, part(after, rows=slice(0, -1)))
 
 
 @pytest.mark.parametrize("first", [0, 300, 2_200, 2_280, 2_900])
@@ -149,6 +176,24 @@ def test_what_the_market_does_not_have_is_left_out(market):
 )
 def test_nothing_asked_for_gives_empty_arrays(market, symbols, start, end, shape):
     assert market.bars(symbols, start, end).close.shape == shape
+
+
+def test_the_market_ends_with_the_calendar(market):
+    for end in (date(2060, 12, 31), date.max):
+        bars = market.bars(["AAPL", "VIX"], date(2060, 1, 1), end)
+        assert date(2060, 5, 1) < bars.sessions[-1] < date(2061, 1, 1)
+        assert bars.traded.any(axis=0).all()
+    assert not market.bars(["AAPL"], date(2061, 1, 3), date.max).sessions
+
+
+def test_threads_that_share_a_market_see_the_same_prices(market):
+    """As marketdata's do: each walks from the anchor over what the others are finding out."""
+    shared, whole = Market(), market.bars(SOME, EPOCH, END)
+    pieces = [SOME[first::6] for first in range(6)] * 2
+    with ThreadPoolExecutor(4) as pool:
+        seen = list(pool.map(lambda piece: shared.bars(piece, EPOCH, END), pieces))
+    for first, piece in enumerate(seen):
+        assert_same(part(whole, columns=slice(first % 6, None, 6)), piece)
 
 
 def test_an_unlisted_symbol_has_no_profile(market):
