@@ -16,7 +16,7 @@ from tests.support.brokers import forget_namespace
 from tests.support.databases import fresh_database
 from tests.support.invariants import at_rest
 from tests.support.system import SevenProcesses, eventually, free_port, lives
-from tests.support.traffic import Traffic
+from tests.support.traffic import HUNG_UP, UNAVAILABLE, Traffic
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(300)]
 
@@ -112,7 +112,10 @@ async def test_a_rolling_restart_under_load_fails_no_request(seven: SevenProcess
         assert len(seven.pids(name)) == len(before[name]), name
     print(f"{traffic.requests} requests, failures {dict(traffic.failures)}")
     assert traffic.complaints == []
-    assert set(traffic.failures) <= {"hung up"}
+    # A request sent on a kept connection at the moment when it is closed is lost to a client by its
+    # own, and by one of the gateway's to a service answered 503. It succeeds when asked again.
+    assert set(traffic.failures) <= {HUNG_UP, UNAVAILABLE}
+    assert traffic.failures.total() <= max(2, traffic.requests // 100)
     assert traffic.promised.imports
     broken = await at_rest(
         seven.admin_url(), traffic.bus, traffic.promised, traffic.heard, seconds=60

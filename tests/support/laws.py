@@ -289,9 +289,19 @@ PRICES = (
         SELECT format('column %s of %s has no bars', c.symbol, c.as_of)
         FROM marketdata.panel_columns AS c
         JOIN marketdata.securities AS s USING (symbol, column_version)
-        WHERE s.status = 'known' AND NOT EXISTS (
+        WHERE s.status = 'known' AND s.kind <> 'option' AND NOT EXISTS (
             SELECT FROM marketdata.bars AS k
             WHERE k.symbol = c.symbol AND k.column_version = c.column_version
+        )
+        UNION ALL
+        SELECT format('nothing was asked about column %s at %s', c.symbol, c.as_of)
+        FROM marketdata.panel_columns AS c
+        JOIN marketdata.panels AS p ON p.as_of = c.as_of AND p.version = c.since_version
+        JOIN marketdata.securities AS s USING (symbol, column_version)
+        WHERE s.status = 'known' AND p.format > 1 AND NOT EXISTS (
+            SELECT FROM marketdata.snapshots AS k
+            WHERE k.symbol = c.symbol AND k.column_version = c.column_version
+                AND k.session = c.as_of
         )
         """,
     ),
