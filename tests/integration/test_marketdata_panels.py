@@ -11,6 +11,7 @@ from fastapi import Response
 from sqlalchemy import text
 
 from common.calendar import session_back
+from common.errors import Unavailable
 from common.events.onboarding import PortfolioChanged
 from marketdata.domain import TENORS
 from tests.integration.marketdata_world import World, marketdata, read
@@ -200,6 +201,7 @@ async def test_a_panel_says_what_shares_and_held_options_are_quoted_at(world):
     metadata = await world.metadata(MONDAY, 1)
     # Its quote is asked for with its panel; it is no column to keep.
     assert not contracts & set(metadata["column_versions"])
+    assert not contracts & set(metadata["securities"])
     assert metadata["missing"] == {
         "ZZZZ": "unknown_symbol",
         "ZZZZ 2029-01-19 C 100": "unknown_symbol",
@@ -242,7 +244,7 @@ async def test_rates_that_came_late_are_in_a_new_panel(world):
     async with world.harness.service.unit_of_work.begin() as unit:
         await unit.connection.execute(text("DELETE FROM marketdata.curves_loaded"))
         await unit.connection.execute(text("DELETE FROM marketdata.curves"))
-        await unit.connection.execute(text("UPDATE marketdata.panels SET has_curves = false"))
+        await unit.connection.execute(text("UPDATE marketdata.panels SET curves_from = NULL"))
     empty = await rates(world, MONDAY, 1)
     assert len(pa.ipc.open_stream(empty).read_all()) == 0
     await world.created(book(["AAPL"]))
@@ -260,18 +262,60 @@ async def test_a_panel_of_before_there_were_snapshots_stays_as_it_was(world):
     world.harness.neighbours.answers[address] = lambda _request: answer
     async with world.harness.service.unit_of_work.begin() as unit:
         for statement in (
-            "UPDATE marketdata.panels SET format = 1, has_curves = false",
-            "UPDATE marketdata.holdings SET symbols = NULL, contracts = '{}'",
+            "UPDATE marketdata.panels SET format = 1, curves_from = NULL",
+            "UPDATE marketdata.holdings SET contracts = NULL",
             "DELETE FROM marketdata.snapshots",
             "DELETE FROM marketdata.panel_columns WHERE symbol LIKE '% %'",
         ):
             await unit.connection.execute(text(statement))
     before = await world.panel(MONDAY, 1)
-    assert snapshots(before) == []
+    # Bars and nothing after them, as it was written then.
+    reader = pa.BufferReader(before)
+    bars = pa.ipc.open_stream(reader).read_all()
+    assert (bars.num_rows > 0, reader.read()) == (True, b"")
     await world.requested(held, as_of=MONDAY)
     assert await world.panel(MONDAY, 1) == before
     new = {row["symbol"] for row in snapshots(await world.panel(MONDAY, 2))}
     assert {"AAPL", "MSFT 2029-01-19 C 100"} <= new
+
+
+async def test_what_a_replica_of_before_announces_is_shown_as_it_counted(world):
+    """While versions change: it takes what any format shows for shown, and writes its own."""
+    await world.created(book(["AAPL"]))
+    await world.created(book(["MSFT"]))
+    async with world.harness.service.unit_of_work.begin() as unit:
+        await unit.connection.execute(
+            text("UPDATE marketdata.panels SET format = 1, curves_from = NULL WHERE version = 2")
+        )
+    metadata = await world.metadata(MONDAY, 2, "AAPL,MSFT")
+    assert (set(metadata["securities"]), metadata["missing"]) == ({"AAPL", "MSFT"}, {})
+
+
+async def test_what_was_silent_when_a_panel_was_published_stays_so_in_it(world):
+    """Quotes hold prices up for some ten seconds, and no longer."""
+    world.market.speechless = Unavailable("429")
+    held = book(["AAPL", option("A", "AAPL")])
+    assert (await world.created(held)).coverage == 1
+    silent = await world.panel(MONDAY, 1)
+    assert snapshots(silent) == []
+    assert read(silent)[1]["missing"] == {"AAPL 2029-01-19 C 100": "no_price"}
+    assert len(pa.ipc.open_stream(await rates(world, MONDAY, 1)).read_all()) == 0
+
+    world.market.speechless = None
+    await world.created(book(["AAPL", "MSFT"]))
+    assert await world.panel(MONDAY, 1) == silent
+    said = {row["symbol"] for row in snapshots(await world.panel(MONDAY, 2))}
+    assert said == {"MSFT"}
+    assert len(pa.ipc.open_stream(await rates(world, MONDAY, 2)).read_all()) == 2_600
+
+
+async def test_what_the_provider_stumbles_over_costs_no_other(world):
+    world.market.stumbles = {"AAPL 2029-01-19 C 100"}
+    item = await world.created(book(["AAPL", "MSFT", option("A", "AAPL"), option("B", "MSFT")]))
+    assert item.coverage == 1
+    said = {row["symbol"] for row in snapshots(await world.panel(MONDAY, 1))}
+    assert {"AAPL", "MSFT", "MSFT 2029-01-19 C 100", "SPY"} <= said
+    assert not world.market.stumbles & said
 
 
 def snapshots(content: bytes) -> list[dict[str, object]]:

@@ -175,7 +175,7 @@ async def test_a_provider_that_is_away_is_no_empty_chain(world):
 async def test_rates_are_not_there_before_prices_are_and_then_the_newest_up_to_a_day(world):
     nothing = (await get(world, "rates")).json()
     assert (nothing["available"], nothing["rates"]) == (False, [])
-    assert "first portfolio" in nothing["reason"]
+    assert "no rates are loaded" in nothing["reason"]
 
     await world.created(book(["AAPL"]))
     curves = await world.market.curves(FRIDAY, MONDAY)

@@ -35,14 +35,17 @@ AFTER_MONDAY = datetime(2026, 1, 12, 23, tzinfo=UTC)
 class FakeMarket:
     """A provider whose prices follow from symbol, session and model; it keeps what it was asked.
 
-    `delisted` maps a symbol to its last session, `trouble` is raised by every call, `barrier`
-    makes callers of `bars` wait for each other.
+    `delisted` maps a symbol to its last session, `trouble` is raised by every call, `speechless` by
+    those for snapshots and curves; it knows no way with snapshots of what it `stumbles` over.
+    `barrier` makes callers of `bars` wait for each other.
     """
 
     listed: set[str]
     model_version: str = "1"
     delisted: dict[str, date] = field(default_factory=dict)
     trouble: Exception | None = None
+    speechless: Exception | None = None
+    stumbles: set[str] = field(default_factory=set)
     barrier: asyncio.Barrier | None = None
     profiles_asked: list[tuple[str, ...]] = field(default_factory=list)
     bars_asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
@@ -81,8 +84,10 @@ class FakeMarket:
 
     async def snapshots(self, symbols: Sequence[str], session: date) -> Mapping[str, Snapshot]:
         self.snapshots_asked.append((tuple(symbols), session))
-        if self.trouble:
-            raise self.trouble
+        if trouble := self.trouble or self.speechless:
+            raise trouble
+        if stumbled := self.stumbles & set(symbols):
+            raise ValueError(f"{stumbled} cannot be")
         return {symbol: self.said(symbol, session) for symbol in symbols}
 
     def said(self, symbol: str, session: date) -> Snapshot:
@@ -105,8 +110,8 @@ class FakeMarket:
 
     async def curves(self, start: date, end: date) -> Curves:
         self.curves_asked.append((start, end))
-        if self.trouble:
-            raise self.trouble
+        if trouble := self.trouble or self.speechless:
+            raise trouble
         sessions = np.array(calendar.sessions(start, end), "datetime64[D]")
         curves = np.empty(len(sessions), CURVE)
         curves["session"] = sessions

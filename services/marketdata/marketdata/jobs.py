@@ -7,6 +7,7 @@ that is worked on twice, at once or again, comes to the same end.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 import numpy as np
@@ -21,6 +22,7 @@ from common.events.marketdata import (
     SecuritiesEnriched,
 )
 from common.events.scheduler import RequestedItem
+from common.options import Contract
 from common.unit_of_work import Cause, Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from marketdata.clients.onboarding import Onboarding
@@ -30,8 +32,10 @@ from marketdata.domain import (
     Column,
     Edition,
     Holding,
+    Plan,
     Preparation,
     Provider,
+    Snapshot,
     Span,
     contracts_of,
     cover,
@@ -49,6 +53,8 @@ log = structlog.get_logger()
 COLUMNS_AT_ONCE = 100
 """Of 780 bars each: 10 MB on their way to Postgres, and a kill loses that much work."""
 SNAPSHOTS_AT_ONCE = 1_000
+WAITS_FOR_WORDS = 3
+"""Attempts, some ten seconds, for which quotes and rates that cannot be had hold up prices."""
 BOOKS_AT_ONCE = 8
 _NO_BARS = np.empty(0, BAR)
 
@@ -91,7 +97,7 @@ class Preparations:
         if books.trouble is not None and not books.holdings:
             raise books.trouble
         if books.holdings:
-            await self._load(books.holdings, edition, work.cause)
+            await self._load(books.holdings, edition, work)
         async with finish() as unit:
             await self._announce(unit, edition, books.holdings)
             if books.unreachable:
@@ -152,7 +158,7 @@ class Preparations:
             return None
         return holding_of(book)
 
-    async def _load(self, holdings: Sequence[Holding], edition: Edition, cause: Cause) -> None:
+    async def _load(self, holdings: Sequence[Holding], edition: Edition, work: Work) -> None:
         symbols = _shown(holdings, edition)
         # Each round moves something forward, here or in another worker; none is left at the end.
         while True:
@@ -162,26 +168,31 @@ class Preparations:
             if not plan:
                 return
             if plan.profiles:
-                await self._enrich(plan.profiles, cause)
+                await self._enrich(plan.profiles, work.cause)
             for span, columns in plan.bars.items():
                 for start in range(0, len(columns), COLUMNS_AT_ONCE):
                     await self._add_bars(edition, span, columns[start : start + COLUMNS_AT_ONCE])
-            for start in range(0, len(plan.snapshots), SNAPSHOTS_AT_ONCE):
-                await self._add_snapshots(
-                    edition, plan.snapshots[start : start + SNAPSHOTS_AT_ONCE]
-                )
-            if plan.curves:
-                await self._add_curves(edition, plan.curves)
+            try:
+                await self._add_words(edition, plan)
+            except Unavailable as error:
+                if work.attempts < WAITS_FOR_WORDS:
+                    raise
+                # Prices are worth more than the wait: their panel says nothing beside them.
+                log.warning("prices_without_quotes", as_of=str(edition.as_of), reason=str(error))
+                if not plan.profiles and not plan.bars:
+                    return
 
     async def _enrich(self, symbols: Sequence[str], cause: Cause) -> None:
         source = self.provider.source
         profiles = await self.provider.profiles(symbols)
         async with self.unit_of_work.begin(cause) as unit:
             added = await Columns(unit).add(source, symbols, profiles, unit.now)
-            if added.known or added.unknown:
+            if _securities(added.known + added.unknown):
                 unit.publish(
                     SecuritiesEnriched(
-                        symbols=added.known, unknown=added.unknown, provider=source.provider
+                        symbols=_securities(added.known),
+                        unknown=_securities(added.unknown),
+                        provider=source.provider,
                     )
                 )
 
@@ -202,11 +213,28 @@ class Preparations:
             await Columns(unit).add_bars(edition, span, rows)
         log.info("bars_loaded", symbols=len(symbols), first=str(span.first), last=str(span.last))
 
-    async def _add_snapshots(self, edition: Edition, columns: Sequence[Column]) -> None:
-        symbols = [column.symbol for column in columns]
-        said = await self.provider.snapshots(symbols, edition.as_of)
-        async with self.unit_of_work.begin() as unit:
-            await Snapshots(unit).add(columns, edition.as_of, said)
+    async def _add_words(self, edition: Edition, plan: Plan) -> None:
+        for start in range(0, len(plan.snapshots), SNAPSHOTS_AT_ONCE):
+            columns = plan.snapshots[start : start + SNAPSHOTS_AT_ONCE]
+            said = await self._said([column.symbol for column in columns], edition.as_of)
+            async with self.unit_of_work.begin() as unit:
+                await Snapshots(unit).add(columns, edition.as_of, said)
+        if plan.curves:
+            await self._add_curves(edition, plan.curves)
+
+    async def _said(self, symbols: Sequence[str], session: date) -> Mapping[str, Snapshot]:
+        """Return what is said of symbols; one that the provider stumbles over costs no other."""
+        try:
+            return await self.provider.snapshots(symbols, session)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(symbols) == 1:
+                log.exception("provider_stumbled", symbol=symbols[0], session=str(session))
+                return {}
+        middle = len(symbols) // 2
+        first = await self._said(symbols[:middle], session)
+        return {**first, **await self._said(symbols[middle:], session)}
 
     async def _add_curves(self, edition: Edition, span: Span) -> None:
         curves = await self.provider.curves(span.first, span.last)
@@ -226,6 +254,11 @@ class Preparations:
 
 def _shown(holdings: Sequence[Holding], edition: Edition) -> tuple[str, ...]:
     return (*symbols_of(holdings), *contracts_of(holdings, edition.as_of))
+
+
+def _securities(symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return what is not an option: nobody thinks of one as a security that was enriched."""
+    return tuple(symbol for symbol in symbols if Contract.parse(symbol) is None)
 
 
 def _publish(
@@ -248,4 +281,8 @@ def _publish(
 
 def _is_known(item: RequestedItem, known: Mapping[UUID, Holding]) -> bool:
     holding = known.get(item.portfolio_id)
-    return holding is not None and holding.symbols is not None and holding.revision >= item.revision
+    return (
+        holding is not None
+        and holding.revision >= item.revision
+        and (holding.deleted or None not in (holding.symbols, holding.contracts))
+    )

@@ -35,7 +35,7 @@ def build(settings: Settings, platform: Platform, provider: Provider | None = No
     )
     app.state.source = chosen.source
     app.state.clock = unit_of_work.clock
-    app.state.chains = Chains(chosen)
+    app.state.chains = chains = Chains(chosen)
     app.include_router(api.router)
     preparations = Preparations(
         unit_of_work=unit_of_work,
@@ -54,6 +54,7 @@ def build(settings: Settings, platform: Platform, provider: Provider | None = No
             ):
                 yield
         finally:
+            await chains.close()
             await auth.close()
             await onboarding.close()
 

@@ -110,10 +110,11 @@ PANELS = Table(
     Column("model_version", Text, nullable=False),
     Column("first_session", Date, nullable=False),
     Column("format", Integer, nullable=False, server_default=text("1")),
-    Column("has_curves", Boolean, nullable=False, server_default=text("false")),
+    Column("curves_from", Date),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
-"""Every panel that was ever announced. Format 1 is from before there were snapshots and rates."""
+"""Every panel that was ever announced. Format 1 is from before there were snapshots and rates;
+`curves_from` is the oldest session of its rates, null where they came later."""
 
 PANEL_COLUMNS = Table(
     "panel_columns",
@@ -133,7 +134,8 @@ HOLDINGS = Table(
     Column("revision", Integer, nullable=False),
     Column("user_id", Uuid, nullable=False),
     Column("symbols", ARRAY(Text)),
-    Column("contracts", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("contracts", ARRAY(Text)),
     Column("deleted", Boolean, nullable=False),
 )
-"""A replica of the books, as far as prices need it; `symbols` is null until the book is fetched."""
+"""A replica of the books, as far as prices need it; `symbols` is null until the book is fetched,
+and `contracts` where a replica of the version before kept it."""

@@ -38,6 +38,7 @@ async def read_panel(
     asked = None if symbols is None else printable(split(symbols))
     etag = _etag(as_of, version, asked)
     if request.headers.get("if-none-match") == etag:
+        await _edition(Panels(unit), as_of, version)
         return Response(status_code=304, headers={"ETag": etag, "Cache-Control": FOR_GOOD})
     answer = await _panel(unit, as_of, version, asked)
     answer.headers.update({"ETag": etag, "Cache-Control": FOR_GOOD})
@@ -65,11 +66,11 @@ async def read_rates_of_panel(
     as_of: date, version: Version, unit: Transaction, request: Request
 ) -> Response:
     """Return the Treasury's curves that a panel shows, as an Arrow IPC stream."""
+    panels = Panels(unit)
+    edition = await _edition(panels, as_of, version)
     etag = _etag(as_of, version, ["rates of it"])
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"ETag": etag, "Cache-Control": FOR_GOOD})
-    panels = Panels(unit)
-    edition = await _edition(panels, as_of, version)
     curves = await panels.curves(edition, version)
     return Response(
         rates.encode(edition, version, curves),

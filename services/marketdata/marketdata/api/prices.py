@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends
 from common import calendar
 from common.http import Transaction
 from common.identity import principal
+from common.options import Contract
 from marketdata.api.asked import AskedSymbols, CurrentSource
 from marketdata.domain import Quote, Security, Source
 from marketdata.repository import Reads
@@ -21,6 +22,7 @@ from marketdata.schemas.prices import (
 router = APIRouter()
 
 NOT_LOADED = "no prices of it are loaded; they are loaded for what a portfolio holds"
+OPTION = "it is an option: ask for the chain of what it is on"
 
 
 @router.get(
@@ -33,7 +35,9 @@ async def read_quotes(symbols: AskedSymbols, source: CurrentSource, unit: Transa
     """Return the newest bar of each symbol; what is missing is named with its reason."""
     found = await Reads(unit, source).quotes(symbols)
     missing = [
-        MissingQuote(symbol=symbol, reason=NOT_LOADED) for symbol in symbols if symbol not in found
+        MissingQuote(symbol=symbol, reason=OPTION if Contract.parse(symbol) else NOT_LOADED)
+        for symbol in symbols
+        if symbol not in found
     ]
     return Quotes(
         quotes=[_quote(found[symbol], source) for symbol in symbols if symbol in found],

@@ -13,7 +13,7 @@ from marketdata.schemas.rates import Rate, Rates
 
 router = APIRouter()
 
-NOT_LOADED = "no rates are loaded; they are loaded with the first portfolio's prices"
+NOT_LOADED = "no rates are loaded up to this session; ten years come with a portfolio's prices"
 
 
 @router.get(

@@ -31,13 +31,7 @@ class SimulatedMarket:
 
     async def profiles(self, symbols: Sequence[str]) -> Mapping[str, Profile]:
         """Return the profiles of the listed symbols, and of the contracts on them."""
-        found: dict[str, Profile] = {}
-        for symbol in symbols:
-            if symbol in self._listed:
-                found[symbol] = self._profile(symbol)
-            elif (contract := Contract.parse(symbol)) and self._desk.quotes_on(contract.underlying):
-                found[symbol] = _profile_of(contract)
-        return found
+        return await asyncio.to_thread(self._profiles, symbols)
 
     async def bars(self, symbols: Sequence[str], start: date, end: date) -> Mapping[str, History]:
         """Return the listed symbols' bars."""
@@ -56,6 +50,15 @@ class SimulatedMarket:
         if not self._desk.quotes_on(underlying):
             return {}
         return await asyncio.to_thread(self._chain, underlying, session)
+
+    def _profiles(self, symbols: Sequence[str]) -> dict[str, Profile]:
+        found: dict[str, Profile] = {}
+        for symbol in symbols:
+            if symbol in self._listed:
+                found[symbol] = self._profile(symbol)
+            elif (contract := Contract.parse(symbol)) and self._desk.quotes_on(contract.underlying):
+                found[symbol] = _profile_of(contract)
+        return found
 
     def _profile(self, symbol: str) -> Profile:
         found = self._market.profile(symbol)

@@ -76,6 +76,10 @@ class Column:
         """Return the days to ask the provider for next, None where nothing is lacking."""
         return gap(self.loaded, edition.span) if self.known and self.has_bars else None
 
+    def lacks_only_words(self, edition: "Edition") -> bool:
+        """Say whether all is there but what is said of it at the edition's end."""
+        return self.known and not self.has_snapshot and self.lacks_bars(edition) is None
+
     def is_complete(self, edition: "Edition") -> bool:
         """Say whether nothing of it is lacking for an edition."""
         return not self.known or (self.has_snapshot and self.lacks_bars(edition) is None)

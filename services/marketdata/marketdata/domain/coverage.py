@@ -54,15 +54,15 @@ class Holding:
     user_id: UUID
     symbols: tuple[str, ...] | None
     """Distinct and sorted; None while only the revision is known."""
-    contracts: tuple[str, ...] = ()
-    """Of its options, by `common.options`; distinct and sorted."""
+    contracts: tuple[str, ...] | None = ()
+    """Of its options, by `common.options`; distinct and sorted; None while not known."""
     deleted: bool = False
 
 
 def holding_of(book: Book) -> Holding:
     """Return what to keep of a book."""
     if book.positions is None:
-        return Holding(book.portfolio_id, book.revision, book.user_id, symbols=None)
+        return Holding(book.portfolio_id, book.revision, book.user_id, None, None)
     # Positions sold after the opening session count like open ones: what they were worth at its
     # close is part of the account's opening value. Those sold by then never come into it.
     counted = [
@@ -87,7 +87,7 @@ def symbols_of(holdings: Iterable[Holding]) -> tuple[str, ...]:
 
 def contracts_of(holdings: Iterable[Holding], as_of: date) -> tuple[str, ...]:
     """Return all contracts that a panel for these books shows: those that live on after it."""
-    held = {contract for holding in holdings for contract in holding.contracts}
+    held = {contract for holding in holdings for contract in holding.contracts or ()}
     return tuple(
         sorted(
             symbol

@@ -86,7 +86,7 @@ class Snapshot:
     market_cap: float | None = None
     """Of a fund its assets."""
     dividend_yield: float | None = None
-    """Of the last year, a decimal."""
+    """Expected per year, a decimal."""
     beta: float | None = None
     """To the market, as the provider estimates it."""
     volume: int | None = None

@@ -22,6 +22,8 @@ COPIED = ("symbol", "column_version", *_FIELDS)
 
 _WIDTHS = {"session": ">i4", "volume": ">i8"}
 _VALUES = [(name, _WIDTHS.get(name, ">f8")) for name in _FIELDS]
+NOTHING: History = np.empty(0, BAR)
+NOTHING.flags.writeable = False
 _POSTGRES_EPOCH = np.datetime64("2000-01-01", "D")
 
 
@@ -52,10 +54,12 @@ def packed_bars() -> ColumnElement[bytes]:
 
 def unpack(packed: bytes | None) -> History:
     """Return the bars that `packed_bars` packed."""
+    if packed is None:
+        return NOTHING
     layout = [("fields", ">i4")]
     for field, kind in _VALUES:
         layout += [(f"{field}.type", ">i4"), (f"{field}.length", ">i4"), (field, kind)]
-    rows = np.frombuffer(packed or b"", np.dtype(layout))
+    rows = np.frombuffer(packed, np.dtype(layout))
     history = np.empty(len(rows), BAR)
     for field in _FIELDS:
         history[field] = _session(rows[field]) if field == "session" else rows[field]

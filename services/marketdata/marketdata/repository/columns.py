@@ -68,8 +68,8 @@ class Columns:
         panel = (
             select(
                 func.max(PANELS.c.version).label("version"),
-                # Once a panel of the edition has shown them, all that follow do.
-                func.bool_or(PANELS.c.has_curves).label("has_curves"),
+                # Once a panel of the edition has shown rates, all that follow do.
+                func.min(PANELS.c.curves_from).label("shown_from"),
             )
             .where(is_of(edition))
             .subquery()
@@ -116,7 +116,7 @@ class Columns:
                 version=row.version,
                 columns=columns,
                 curves=span_of(row.curves_from, row.curves_through),
-                shows_curves=bool(row.has_curves),
+                shows_curves=row.shown_from is not None,
             )
             if row.symbol is not None:
                 columns[row.symbol] = Column(
@@ -255,7 +255,8 @@ def is_of(edition: Edition) -> ColumnElement[bool]:
     return and_(
         PANELS.c.as_of == edition.as_of,
         PANELS.c.first_session == edition.span.first,
-        PANELS.c.format == edition.format,
+        # A replica of the version before counts as shown what any format shows, and announces so.
+        PANELS.c.format >= edition.format,
         PANELS.c.provider == edition.source.provider,
         PANELS.c.model_version == edition.source.model_version,
     )

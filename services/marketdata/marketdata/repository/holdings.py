@@ -20,7 +20,7 @@ class Holdings:
     async def keep(self, holdings: Sequence[Holding]) -> None:
         """Keep each holding that is newer than what is known of its portfolio.
 
-        At the same revision a deletion is newer, and so are symbols where none were known.
+        At the same revision a deletion is newer, and so is what was not known.
         """
         if not holdings:
             return
@@ -31,7 +31,7 @@ class Holdings:
                 "revision": holding.revision,
                 "user_id": holding.user_id,
                 "symbols": None if holding.symbols is None else list(holding.symbols),
-                "contracts": list(holding.contracts),
+                "contracts": None if holding.contracts is None else list(holding.contracts),
                 "deleted": holding.deleted,
             }
             for holding in sorted(holdings, key=lambda holding: holding.portfolio_id)
@@ -49,7 +49,13 @@ class Holdings:
                     new.revision > old.revision,
                     and_(
                         new.revision == old.revision,
-                        or_(old.symbols.is_(None), new.deleted),
+                        or_(
+                            new.deleted,
+                            and_(
+                                ~old.deleted,
+                                or_(old.symbols.is_(None), old.contracts.is_(None)),
+                            ),
+                        ),
                     ),
                 ),
             )
@@ -66,7 +72,7 @@ class Holdings:
                 revision=row.revision,
                 user_id=row.user_id,
                 symbols=None if row.symbols is None else tuple(row.symbols),
-                contracts=tuple(row.contracts),
+                contracts=None if row.contracts is None else tuple(row.contracts),
                 deleted=row.deleted,
             )
             for row in rows

@@ -1,15 +1,17 @@
 """Panels: which columns were announced under which version."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 from sqlalchemy import (
     ColumnElement,
+    Row,
     Subquery,
     and_,
-    exists,
     func,
     insert,
     literal,
@@ -18,17 +20,25 @@ from sqlalchemy import (
 )
 
 from common.unit_of_work import Unit
-from marketdata.domain import CURVE, Column, Curves, Edition, PanelColumn, Source, Span
+from marketdata.domain import (
+    CURVE,
+    Column,
+    Curves,
+    Edition,
+    PanelColumn,
+    PanelState,
+    Source,
+    Span,
+)
 from marketdata.repository import bar_rows
 from marketdata.repository.columns import (
     Columns,
-    is_of,
     is_one_of,
     profile_of,
     was_published_with,
 )
 from marketdata.repository.locks import lock
-from marketdata.repository.snapshots import snapshot_columns, snapshot_of
+from marketdata.repository.snapshots import Snapshots, snapshot_columns, snapshot_of
 from marketdata.tables import (
     BARS,
     CURVES,
@@ -46,6 +56,7 @@ class Panels:
     def __init__(self, unit: Unit) -> None:
         self._connection = unit.connection
         self._columns = Columns(unit)
+        self._snapshots = Snapshots(unit)
 
     async def current(
         self, edition: Edition, symbols: Collection[str]
@@ -56,10 +67,12 @@ class Panels:
         and more. Until the transaction ends nobody else takes the session's next number.
         """
         state = await self._columns.state(edition, symbols)
-        if state.version is not None and state.news(edition) is None:
+        silent = any(column.lacks_only_words(edition) for column in state.columns.values())
+        if state.version is not None and state.news(edition) is None and not silent:
             return state.version, state.columns
         await lock(self._connection, f"{METADATA.schema}.panels:{edition.as_of}")
         state = await self._columns.state(edition, symbols)
+        state = await self._with_silence(state, edition)
         new = state.news(edition)
         if state.version is not None and new is None:
             return state.version, state.columns
@@ -72,7 +85,7 @@ class Panels:
                 model_version=edition.source.model_version,
                 first_session=edition.span.first,
                 format=edition.format,
-                has_curves=state.has_curves(edition),
+                curves_from=edition.rates.first if state.has_curves(edition) else None,
             )
         )
         if new:
@@ -91,6 +104,14 @@ class Panels:
         shown = {column.symbol: replace(column, published=True) for column in new or ()}
         return version, {**state.columns, **shown}
 
+    async def _with_silence(self, state: PanelState, edition: Edition) -> PanelState:
+        # What nothing could be learned of in time is published with that; a word that came later
+        # would change what this panel shows.
+        silent = [c for c in state.columns.values() if c.lacks_only_words(edition)]
+        await self._snapshots.add(silent, edition.as_of, {})
+        said = {column.symbol: replace(column, has_snapshot=True) for column in silent}
+        return replace(state, columns={**state.columns, **said})
+
     async def edition(self, as_of: date, version: int) -> Edition | None:
         """Return what a panel shows, or None when none was published under this version."""
         found = await self._connection.execute(
@@ -104,14 +125,17 @@ class Panels:
 
     async def curves(self, edition: Edition, version: int) -> Curves:
         """Return the rates that a panel shows: none where they came after it."""
-        shown = exists().where(is_of(edition), PANELS.c.version == version, PANELS.c.has_curves)
+        first = (
+            select(PANELS.c.curves_from)
+            .where(PANELS.c.as_of == edition.as_of, PANELS.c.version == version)
+            .scalar_subquery()
+        )
         rows = await self._connection.execute(
             select(CURVES.c.session, CURVES.c.rates)
             .where(
                 CURVES.c.provider == edition.source.provider,
                 CURVES.c.model_version == edition.source.model_version,
-                CURVES.c.session.between(*edition.rates),
-                shown,
+                CURVES.c.session.between(first, edition.as_of),
             )
             .order_by(CURVES.c.session)
         )
@@ -157,25 +181,30 @@ class Panels:
             .join(bars, true())
             .outerjoin(SNAPSHOTS, said)
         )
-        columns = [
-            PanelColumn(
-                symbol=row.symbol,
-                version=row.column_version,
-                profile=profile_of(row) if row.status == "known" else None,
-                reason=row.reason,
-                history=bar_rows.unpack(row.packed),
-                snapshot=snapshot_of(row),
-            )
-            for row in rows
-        ]
-        # Sorted here and not there: a server's collation may put symbols in another order.
-        return sorted(columns, key=lambda column: column.symbol)
+        # In a thread: of twenty thousand options it takes the better part of a second.
+        return await asyncio.to_thread(_columns_of, rows.all())
 
     async def _next_version(self, as_of: date) -> int:
         newest = await self._connection.execute(
             select(func.coalesce(func.max(PANELS.c.version), 0)).where(PANELS.c.as_of == as_of)
         )
         return int(newest.scalar_one()) + 1
+
+
+def _columns_of(rows: Sequence[Row[Any]]) -> list[PanelColumn]:
+    columns = [
+        PanelColumn(
+            symbol=row.symbol,
+            version=row.column_version,
+            profile=profile_of(row) if row.status == "known" else None,
+            reason=row.reason,
+            history=bar_rows.unpack(row.packed),
+            snapshot=snapshot_of(row),
+        )
+        for row in rows
+    ]
+    # Sorted here and not there: a server's collation may put symbols in another order.
+    return sorted(columns, key=lambda column: column.symbol)
 
 
 def _shown(edition: Edition, version: int, symbols: Collection[str] | None) -> Subquery:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select, true
+from sqlalchemy import ColumnElement, Select, and_, or_, select, true
 
 from common.unit_of_work import Unit
 from marketdata.domain import Curve, Quote, Security, Source
@@ -63,7 +63,7 @@ class Reads:
         """Return what is known of these symbols."""
         newest = (
             select(SNAPSHOTS)
-            .where(_is_said_of_column())
+            .where(_is_said_of_column(), SNAPSHOTS.c.beta.is_not(None) | _IS_SIZED)
             .order_by(SNAPSHOTS.c.session.desc())
             .limit(1)
             .lateral("newest")
@@ -95,6 +95,9 @@ class Reads:
         )
         row = found.one_or_none()
         return None if row is None else Curve(row.session, tuple(row.rates))
+
+
+_IS_SIZED = or_(SNAPSHOTS.c.market_cap.is_not(None), SNAPSHOTS.c.dividend_yield.is_not(None))
 
 
 def _is_said_of_column() -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """The panel on the wire: the same bytes for the same panel and symbols.
 
 Two Arrow IPC streams, one after the other: the bars with what the panel says of itself, and the
-snapshots.
+snapshots. Panels of format 1 have the first alone.
 """
 
 import json
@@ -64,7 +64,10 @@ def encode(
     metadata = _metadata(edition, version, versions, columns, asked)
     schema = pa.schema(list(_FIELDS.items()), {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     sink = pa.BufferOutputStream()
-    for table in (_table(schema, columns), _snapshots(columns)):
+    tables = [_table(schema, columns)]
+    if edition.format > 1:
+        tables.append(_snapshots(columns))
+    for table in tables:
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
     encoded: bytes = sink.getvalue().to_pybytes()
@@ -130,6 +133,7 @@ def _metadata(
                 "industry": column.profile.industry,
             }
             for column in columns
-            if column.profile
+            # An option's name says all there is to say of it.
+            if column.profile and column.profile.kind != "option"
         },
     }

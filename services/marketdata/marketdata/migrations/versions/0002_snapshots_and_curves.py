@@ -50,18 +50,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("provider", "model_version", name="pk_curves_loaded"),
         schema=SCHEMA,
     )
-    # What was published shows neither, and stays as it is: the next panel begins a new edition.
-    # The defaults are what a replica of the version before still writes while the last ones go.
-    for name, kind, old in (("format", sa.Integer, "1"), ("has_curves", sa.Boolean, "false")):
-        op.add_column(
-            "panels",
-            sa.Column(name, kind, nullable=False, server_default=sa.text(old)),
-            schema=SCHEMA,
-        )
+    # What was published shows neither, and stays as it is: the next panel begins a new edition. The
+    # default is what a replica of the version before still writes while the last ones go.
     op.add_column(
-        "holdings",
-        sa.Column("contracts", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
+        "panels",
+        sa.Column("format", sa.Integer, nullable=False, server_default=sa.text("1")),
         schema=SCHEMA,
     )
-    # Which options they hold is not known here: they are asked for when next prices are wanted.
-    op.execute(sa.text("UPDATE marketdata.holdings SET symbols = NULL WHERE NOT deleted"))
+    op.add_column("panels", sa.Column("curves_from", sa.Date), schema=SCHEMA)
+    # Null says that nobody here knows which options a book holds: it is asked for when next prices
+    # are wanted.
+    op.add_column("holdings", sa.Column("contracts", ARRAY(sa.Text)), schema=SCHEMA)
