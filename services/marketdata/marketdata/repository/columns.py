@@ -1,5 +1,6 @@
 """Columns: securities as a source knows them, and their bars."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -109,29 +110,8 @@ class Columns:
                 has_snapshot.label("has_snapshot"),
             ).select_from(panel.outerjoin(CURVES_LOADED, curves).outerjoin(SECURITIES, wanted))
         )
-        state = PanelState(None, {})
-        columns: dict[str, Column] = {}
-        for row in rows:
-            state = PanelState(
-                version=row.version,
-                columns=columns,
-                curves=span_of(row.curves_from, row.curves_through),
-                shows_curves=row.shown_from is not None,
-            )
-            if row.symbol is not None:
-                columns[row.symbol] = Column(
-                    symbol=row.symbol,
-                    version=row.column_version,
-                    known=row.status == "known",
-                    reason=row.reason,
-                    asked_at=row.asked_at,
-                    loaded=span_of(row.loaded_from, row.loaded_through),
-                    last_session=row.last_session,
-                    published=row.published,
-                    has_bars=row.kind != "option",
-                    has_snapshot=row.has_snapshot,
-                )
-        return state
+        # In a thread, for a night's symbols and options are tens of thousands.
+        return await asyncio.to_thread(_state_of, rows.all())
 
     async def add(
         self,
@@ -223,6 +203,32 @@ class Columns:
                 b"".join((bar_rows.HEADER, *(rows[column] for column in waiting), bar_rows.TRAILER))
             ),
         )
+
+
+def _state_of(rows: Sequence[Row[Any]]) -> PanelState:
+    # There is one row at least: that of the panel, without a security.
+    panel = rows[0]
+    return PanelState(
+        version=panel.version,
+        columns={row.symbol: _column_of(row) for row in rows if row.symbol is not None},
+        curves=span_of(panel.curves_from, panel.curves_through),
+        shows_curves=panel.shown_from is not None,
+    )
+
+
+def _column_of(row: Row[Any]) -> Column:
+    return Column(
+        symbol=row.symbol,
+        version=row.column_version,
+        known=row.status == "known",
+        reason=row.reason,
+        asked_at=row.asked_at,
+        loaded=span_of(row.loaded_from, row.loaded_through),
+        last_session=row.last_session,
+        published=row.published,
+        has_bars=row.kind != "option",
+        has_snapshot=row.has_snapshot,
+    )
 
 
 def is_one_of(column: ColumnElement[str], symbols: Collection[str]) -> ColumnElement[bool]:
