@@ -13,7 +13,7 @@ from simulator.draws import Floats
 from simulator.market import Market
 from simulator.options import Contract, Quotes, Right, Valued
 from simulator.pricing import Flags, Terms
-from simulator.surface import SMILES, Surface
+from simulator.surface import BOND_SMILE, SMILES, Surface
 from simulator.truth import Truth
 from simulator.universe import load_universe
 from simulator.volatility_index import VOLATILITY_INDEX, future_level
@@ -59,15 +59,20 @@ class Desk:
         scene = self.market.scene(session)
         at = scene.place(session)
         curve = scene.yields(_MATURITIES)[at]
+        of_groups = truth.group_variance([symbol])[0]
+        means = np.append(of_groups, truth.own_variance([symbol]))
+        rates = [group.name for group in load_universe().groups].index("rates")
+        is_bond = of_groups[rates] > means.sum() / 2
         return Surface(
             spot=float(bars.close[0, 0]),
             dividend_yield=load_universe().securities[symbol].dividend_yield,
             rates=(_MATURITIES, curve),
-            means=np.append(truth.group_variance([symbol])[0], truth.own_variance([symbol])),
+            means=means,
             ratios=np.append(
-                truth.variance_ratios(session), truth.own_variance_ratio([symbol], session)
+                truth.variance_ratios(session, at_close=True),
+                truth.own_variance_ratio([symbol], session, at_close=True),
             ),
-            smile=SMILES[kind],
+            smile=BOND_SMILE if is_bond else SMILES[kind],
         )
 
     def chain(self, symbol: str, session: date) -> tuple[Contract, ...]:

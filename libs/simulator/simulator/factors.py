@@ -29,6 +29,8 @@ _CRISIS_RALLY = -0.0001
 # The curve reverts slowly to where it has been over the decades. Decimals per year.
 _LEVEL_MEAN, _LEVEL_START, _LEVEL_PULL = 0.034, 0.0215, 0.35
 _SLOPE_MEAN, _SLOPE_START, _SLOPE_PULL = -0.010, -0.0185, 0.6
+_FLOOR, _SOFTNESS = -0.0075, 0.0015
+"""Yields from three months to ten years stay above the first; how near to it they feel it."""
 _DECAY = 2.0
 """Years, of the Nelson-Siegel slope."""
 
@@ -46,7 +48,9 @@ class Backdrop:
     returns: Floats
     """Log returns of the factors, drift included."""
     ratios: Floats
-    """Each group's variance per session over its mean."""
+    """Each group's variance per session over its mean, as the session began."""
+    closing_ratios: Floats
+    """The same as it closed: what the next session begins with, whether that is known or not."""
     mood: Mood
     level: Floats
     """The ten-year Treasury yield, a decimal per year."""
@@ -104,9 +108,13 @@ def _backdrop(seed: int, last_block: int, dial: Dial) -> Backdrop:
     mood = weather.mood(seed, shocks["market"], weekdays, dial)
     universe = load_universe()
 
-    multipliers = {
-        group.name: _multiplier(seed, group, mood, weekdays, dial) for group in universe.groups
-    }
+    multipliers, closing = (
+        {
+            group.name: _multiplier(seed, group, mood, weekdays, dial, at_close=at_close)
+            for group in universe.groups
+        }
+        for at_close in (False, True)
+    )
     heat = {
         group.name: _surprises(seed, group, weekdays, dial) * multipliers[group.name]
         for group in universe.groups
@@ -120,16 +128,20 @@ def _backdrop(seed: int, last_block: int, dial: Dial) -> Backdrop:
     level = _reverting(
         moves["rates"] + _CRISIS_RALLY * mood.crisis, _LEVEL_START, _LEVEL_MEAN, _LEVEL_PULL
     )
-    slope = _reverting(moves["slope"], _SLOPE_START, _SLOPE_MEAN, _SLOPE_PULL)
+    bill = level + _reverting(moves["slope"], _SLOPE_START, _SLOPE_MEAN, _SLOPE_PULL)
+    level, bill = _above_the_floor(level), _above_the_floor(bill)
+    slope = bill - level
     moves["rates"], moves["slope"] = -np.diff(level), -np.diff(slope)
     moves["market"] = moves["market"] + _crisis_drift(mood, dial)
-    short = level + slope
-    moves["cash"] = short[:-1] / SESSIONS_PER_YEAR
+    moves["cash"] = bill[:-1] / SESSIONS_PER_YEAR
     returns = np.stack(
         [moves[factor.name] + factor.drift / SESSIONS_PER_YEAR for factor in universe.factors]
     )
-    ratios = np.stack([multipliers[group.name] ** 2 for group in universe.groups])
-    return Backdrop(sessions, weekdays, returns, ratios, mood, level[1:], slope[1:])
+    ratios, closing_ratios = (
+        np.stack([each[group.name] ** 2 for group in universe.groups])
+        for each in (multipliers, closing)
+    )
+    return Backdrop(sessions, weekdays, returns, ratios, closing_ratios, mood, level[1:], slope[1:])
 
 
 def _shocks(seed: int, weekdays: NDArray[np.int64]) -> dict[str, Floats]:
@@ -148,15 +160,22 @@ def _shocks(seed: int, weekdays: NDArray[np.int64]) -> dict[str, Floats]:
 
 
 def _multiplier(
-    seed: int, group: Group, mood: Mood, weekdays: NDArray[np.int64], dial: Dial
+    seed: int,
+    group: Group,
+    mood: Mood,
+    weekdays: NDArray[np.int64],
+    dial: Dial,
+    *,
+    at_close: bool,
 ) -> Floats:
     if not dial.clustering:
         return np.ones(len(weekdays))
-    common = mood.share(group.mood)
+    common = mood.share(group.mood, at_close=at_close)
     if group.mood == 1:
         return common
     knots = draws.Streams(seed).at(f"weather/{group.name}").standard_normal((1, weather.KNOTS))
-    own = weather.log_weather(knots, weekdays)[0]
+    # As of the next weekday, whether or not that is a session: the calendar has no say in it.
+    own = weather.log_weather(knots, weekdays + at_close)[0]
     multiplier: Floats = common * np.exp(own - weather.OWN_VARIANCE)
     return multiplier
 
@@ -182,3 +201,9 @@ def _reverting(moves: Floats, start: float, mean: float, pull: float) -> Floats:
     kept = 1 - pull / SESSIONS_PER_YEAR
     steps = accumulate(moves.tolist(), lambda away, move: kept * away + move, initial=start - mean)
     return mean + np.fromiter(steps, np.float64, count=len(moves) + 1)
+
+
+def _above_the_floor(yields: Floats) -> Floats:
+    # The softplus function: it moves a yield of one percent by a few thousandths of a basis point.
+    away = (yields - _FLOOR) / _SOFTNESS
+    return np.asarray(_FLOOR + _SOFTNESS * np.logaddexp(0, away))

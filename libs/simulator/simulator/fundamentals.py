@@ -19,7 +19,8 @@ class Fundamentals:
     """One security as of a session's close."""
 
     market_cap: float | None
-    """US dollars; of a fund its assets. None for an index, and while it does not trade."""
+    """US dollars; of a fund its assets. None for an index, and while it is not listed (while it is
+    halted, there is one)."""
     dividend_yield: float | None
     """Per year, a decimal; None for an index."""
     beta: float | None

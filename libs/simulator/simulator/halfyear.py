@@ -90,16 +90,19 @@ def half_year(stage: Stage, block: int, rows: Rows, own_knots: Floats) -> tuple[
     )
 
 
-def own_clustering(scene: Backdrop, sessions: slice, own_knots: Floats, dial: Dial) -> Floats:
+def own_clustering(
+    scene: Backdrop, sessions: slice, own_knots: Floats, dial: Dial, *, at_close: bool = False
+) -> Floats:
     """Return how wild the securities' own sessions are, reports apart, (securities, sessions).
 
-    Multiples of the mean own volatility, their mean square one.
+    Multiples of the mean own volatility, their mean square one: as each session began, or as it
+    closed.
     """
     if not dial.clustering:
         return np.ones((len(own_knots), len(scene.weekdays[sessions])))
-    own = weather.log_weather(own_knots, scene.weekdays[sessions])
+    own = weather.log_weather(own_knots, scene.weekdays[sessions] + at_close)
     multiplier: Floats = np.exp(own - weather.OWN_VARIANCE)
-    return multiplier * scene.mood.share(_MOOD)[sessions]
+    return multiplier * scene.mood.share(_MOOD, at_close=at_close)[sessions]
 
 
 def _shocks(seed: int, block: int, symbols: list[str]) -> tuple[Floats, Floats]:

@@ -19,6 +19,8 @@ _TOO_DEAR, _WELCOME, _TOO_CHEAP = 350.0, 130.0, 2.0
 put together."""
 _SPLIT_THEN, _REVERSE_THEN = 0.05, 0.006
 """Chances per half-year that a stock has split, or put shares together, before the anchor."""
+_TOO_CHEAP_THEN = 4.0
+"""US dollars: walking back, what is below it must come of a split."""
 
 
 class Start(NamedTuple):
@@ -56,14 +58,20 @@ def splits_forward(roster: Roster, rows: Rows, half: HalfYear, start: Start) -> 
 
 
 def splits_backward(roster: Roster, rows: Rows, half: HalfYear, end: Start) -> Splits:
-    """Return the splits of a block before the anchor, given where it ends."""
+    """Return the splits of a block before the anchor, given where it ends.
+
+    Some by chance; and where going on would lead out of the range that splits keep prices in after
+    the anchor, there has been one that leads back.
+    """
     session = _session(half)
     everyone = np.arange(len(rows))
     change = half.path[:, -1] - half.path[everyone, session]
     price = roster.price[rows] * np.exp(end.level - change) / end.split
     ratio = 2.0 + np.floor(3 * half.events[:, 2])
-    split = (half.events[:, 1] < _SPLIT_THEN) & (price > 25) & (price < 300)
-    joined = (half.events[:, 1] > 1 - _REVERSE_THEN) & (price > 8) & (price < 60)
+    split = (half.events[:, 1] < _SPLIT_THEN) & (price > 25) & (price * ratio < _TOO_DEAR)
+    split |= price < _TOO_CHEAP_THEN
+    joined = (half.events[:, 1] > 1 - _REVERSE_THEN) & (price > 40) & (price < 100)
+    joined |= price > _TOO_DEAR
     ratio = np.where(split, ratio, np.where(joined, 0.1, 1.0))
     return Splits(session, np.where(_can_split(roster, rows, half, session), ratio, 1.0))
 

@@ -20,9 +20,9 @@ from simulator.volatility_index import VOLATILITY_INDEX, index_bars
 from simulator.weather import Dial
 
 # Raise it with anything that changes a price or a volume, the universe's facts included.
-MODEL_VERSION = "2"
+MODEL_VERSION = "3"
 # Any seed is a market. This one's index rises over the years, with crises on the way.
-DEFAULT_SEED = 799
+DEFAULT_SEED = 3226
 # The session on which each price of the universe holds: the demo portfolios' entry dates are near.
 ANCHOR = date(2024, 1, 16)
 
@@ -122,7 +122,8 @@ class Market:
         """Return what each company is worth at a session's close over the anchor's, (symbols,).
 
         Splits do not matter to it. NaN where a symbol is not listed on that session; LookupError
-        for one that never is, ValueError for a day that is no session of the market.
+        for one that never is, ValueError for a day that is no session of the market. The volatility
+        index is no company: its 1 means nothing.
         """
         for symbol in symbols:
             self.profile(symbol)
@@ -221,7 +222,7 @@ class Market:
         dividend = np.round(half.paid * base, 4)
         return self._where_traded(
             rows,
-            scene.weekdays[half.sessions],
+            scene,
             half,
             {
                 "open": opening,
@@ -244,17 +245,20 @@ class Market:
     def _where_traded(
         self,
         rows: Rows,
-        weekdays: NDArray[np.int64],
+        scene: Backdrop,
         half: HalfYear,
         fields: dict[str, NDArray[np.generic]],
     ) -> dict[str, NDArray[np.generic]]:
-        listed = (weekdays >= self.roster.listed_from[rows, None]) & (
-            weekdays <= self.roster.listed_through[rows, None]
-        )
-        traded = listed & ~half.halted
+        weekdays = scene.weekdays[half.sessions]
+        began = weekdays >= self.roster.listed_from[rows, None]
+        traded = began & (weekdays <= self.roster.listed_through[rows, None]) & ~half.halted
         absent = {"volume": 0, "split_ratio": 1.0, "dividend": 0.0}
         for name, values in fields.items():
             values[~traded] = absent.get(name, np.nan)
+        # Before the first opening nobody had a share that could be split or paid for.
+        before = np.concatenate(([-1], scene.weekdays))[half.sessions]
+        first = began & (before < self.roster.listed_from[rows, None])
+        fields["split_ratio"][first], fields["dividend"][first] = 1.0, 0.0
         return {**fields, "traded": traded}
 
 

@@ -19,8 +19,12 @@ _MONTHS = (1, 2, 3, 4, 5, 6, 9, 12, 15, 18, 24)
 _STRIKES_EACH_SIDE = 16
 _REACH = 3.5
 """Standard deviations to expiry that the outermost strikes are away, at most."""
-_STEPS = ((10, 0.5), (30, 1.0), (100, 2.5), (250, 5.0), (1_000, 10.0), (np.inf, 25.0))
+_STEPS = (
+    *((0.1, 0.01), (1, 0.1), (10, 0.5), (30, 1.0)),
+    *((100, 2.5), (250, 5.0), (1_000, 10.0), (np.inf, 25.0)),
+)
 """US dollars: below the first, strikes are the second apart."""
+_PENNY = 0.01
 _YEAR = 365.0
 
 
@@ -84,23 +88,19 @@ def years_to(expiry: date, session: date) -> float:
 
 
 def strikes(spot: float, volatility: float, years: float) -> list[float]:
-    """Return the strikes listed around a price, lowest first.
+    """Return the strikes listed around a price of a cent at least, lowest first.
 
     They are multiples of steps that depend on the strike alone, so that yesterday's strikes are
-    mostly today's.
+    mostly today's. The first is at the price or below, the last above it.
     """
     reach = max(_REACH * volatility * np.sqrt(years), 0.1)
     lowest, highest = spot * np.exp(-reach), spot * np.exp(reach)
-    below: list[float] = []
-    strike = _at_or_below(spot)
-    while strike >= lowest and strike > 0 and len(below) < _STRIKES_EACH_SIDE:
+    below = [_at_or_below(spot)]
+    while (strike := _below(below[-1])) >= max(lowest, _PENNY) and len(below) < _STRIKES_EACH_SIDE:
         below.append(strike)
-        strike = _at_or_below(strike - 0.25)
-    above: list[float] = []
-    strike = _above(below[0] if below else spot)
-    while strike <= highest and len(above) < _STRIKES_EACH_SIDE:
+    above = [_above(spot)]
+    while (strike := _above(above[-1])) <= highest and len(above) < _STRIKES_EACH_SIDE:
         above.append(strike)
-        strike = _above(strike)
     return [*reversed(below), *above]
 
 
@@ -154,9 +154,14 @@ def _step(price: float) -> float:
 
 def _at_or_below(price: float) -> float:
     step = _step(price)
-    return float(np.floor(price / step + 1e-9) * step)
+    return round(float(np.floor(price / step + 1e-9) * step), 2)
+
+
+def _below(price: float) -> float:
+    step = _step(price - 1e-9)
+    return round(float((np.ceil(price / step - 1e-9) - 1) * step), 2)
 
 
 def _above(price: float) -> float:
     step = _step(price + 1e-9)
-    return float((np.floor(price / step + 1e-9) + 1) * step)
+    return round(float((np.floor(price / step + 1e-9) + 1) * step), 2)

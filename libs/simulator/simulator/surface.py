@@ -28,6 +28,8 @@ SMILES = {
     "etf": Smile(-0.6, 0.75),
     "stock": Smile(-0.35, 0.70),
 }
+BOND_SMILE = Smile(-0.1, 0.6)
+"""Of funds that move with interest rates above all: these leap up as often as they fall."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +43,7 @@ class Surface:
     means: Floats
     """Mean variances per year of what moves the underlying, one after the other."""
     ratios: Floats
-    """Today's variances over the mean ones."""
+    """Variances at the close over the mean ones."""
     smile: Smile
 
     def rate(self, years: Floats) -> Floats:

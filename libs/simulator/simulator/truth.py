@@ -69,19 +69,27 @@ class Truth:
         with np.errstate(invalid="ignore"):
             return np.asarray(covariance / np.outer(deviation, deviation))
 
-    def own_variance_ratio(self, symbols: Sequence[str], session: date) -> Floats:
-        """Return a session's own variance over its mean, reports apart, (symbols,)."""
+    def own_variance_ratio(
+        self, symbols: Sequence[str], session: date, *, at_close: bool = False
+    ) -> Floats:
+        """Return own variance over its mean, reports apart, (symbols,): see `variance_ratios`."""
         scene = self._market.scene(session)
         at = scene.place(session)
         self._rows(symbols)
         own_knots = knots(self._market.seed, tuple(symbols))
-        clustering = own_clustering(scene, slice(at, at + 1), own_knots, self._market.dial)
+        clustering = own_clustering(
+            scene, slice(at, at + 1), own_knots, self._market.dial, at_close=at_close
+        )
         return np.asarray(clustering[:, 0] ** 2)
 
-    def variance_ratios(self, session: date) -> Floats:
-        """Return each group of factors' variance over its mean, (groups,)."""
+    def variance_ratios(self, session: date, *, at_close: bool = False) -> Floats:
+        """Return each group of factors' variance over its mean, (groups,).
+
+        As it was when the session began, or at its close: what the next one begins with, and what
+        options are priced with.
+        """
         scene = self._market.scene(session)
-        return scene.ratios[:, scene.place(session)]
+        return (scene.closing_ratios if at_close else scene.ratios)[:, scene.place(session)]
 
     def group_variance(self, symbols: Sequence[str]) -> Floats:
         """Return the mean variance that comes from each group of factors, (symbols, groups)."""

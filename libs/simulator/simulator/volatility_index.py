@@ -15,11 +15,15 @@ _RANGE = 0.045
 """Volatility of the index within a session."""
 
 
-def index_level(scene: Backdrop, years: float = _YEARS) -> Floats:
-    """Return the annual volatility at the money of an index option, in points, per session."""
+def index_level(scene: Backdrop, years: float = _YEARS, *, at_close: bool = True) -> Floats:
+    """Return the annual volatility at the money of an index option, in points, per session.
+
+    At its close, or as it began: at the close before.
+    """
     universe = load_universe()
     [market] = [factor for factor in universe.factors if factor.name == "market"]
-    ratio = scene.ratios[[group.name for group in universe.groups].index(market.group)]
+    ratios = scene.closing_ratios if at_close else scene.ratios
+    ratio = ratios[[group.name for group in universe.groups].index(market.group)]
     variance = implied_variance(np.array(market.volatility**2), ratio, np.array(years))
     return np.asarray(100 * np.sqrt(variance / years))
 
@@ -38,7 +42,7 @@ def future_level(scene: Backdrop, years: float) -> Floats:
 def index_bars(seed: int, scene: Backdrop) -> Floats:
     """Return open, high, low and close of the index, (4, sessions)."""
     close = index_level(scene)
-    before = np.concatenate((close[:1], close[:-1]))
+    before = index_level(scene, at_close=False)
     shocks = draws.normals(seed, f"session/{VOLATILITY_INDEX}", int(scene.weekdays[-1]) + 1, 5)
     moves = np.log(close / before)
     flat = np.ones_like(moves)

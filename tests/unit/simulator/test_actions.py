@@ -59,10 +59,17 @@ def test_splits_bring_dear_shares_down_and_cheap_ones_up(bars):
     assert set(ratio[~later]) <= {2, 3, 4, 0.1}
 
 
-def test_prices_stay_where_shares_are_traded(bars):
-    latest = bars.close[-1][bars.traded[-1]]
-    assert np.mean(latest > 1_000) < 0.01
-    assert np.mean(latest < 1) < 0.02
+def test_prices_stay_where_shares_are_traded_at_all_times(bars):
+    """Before the anchor, too, where splits are found by walking back. Real names never split."""
+    made_up = np.array([symbol not in UNIVERSE.known for symbol in bars.symbols])
+    years = np.array([session.year for session in bars.sessions])
+    for year in range(2015, 2027):
+        prices = bars.close[years == year][:, made_up]
+        prices = prices[np.isfinite(prices)]
+        assert np.mean(prices > 1_000) < 0.003, year
+        assert np.mean(prices < 1) < 0.005, year
+        assert 15 < np.median(prices) < 100, year
+        assert prices.max() < 5_000, year
 
 
 def test_dividends_pay_the_yield_in_as_many_instalments_as_the_facts_say(bars):
@@ -94,6 +101,16 @@ def test_a_bond_fund_pays_twelve_times_a_year():
     paid = np.flatnonzero(fund.dividend[:, 0])
     assert len(paid) == pytest.approx(24, abs=1)
     assert 15 < np.diff(paid).min() < np.diff(paid).max() < 26
+
+
+def test_nothing_is_split_or_paid_before_the_first_opening(bars):
+    first = bars.traded & (bars.traded.cumsum(axis=0) == 1)
+    assert first.sum() == bars.traded.any(axis=0).sum()
+    assert not bars.dividend[first].any()
+    assert np.all(bars.split_ratio[first] == 1)
+    # It happens to some a session later, so it would happen on it as well.
+    later = np.roll(first, 1, axis=0) & bars.traded
+    assert bars.dividend[later].any()
 
 
 def test_nothing_is_split_and_paid_on_one_day(bars):

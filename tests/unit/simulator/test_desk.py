@@ -11,6 +11,7 @@ from simulator.desk import Desk
 from simulator.market import Market
 from simulator.options import Contract
 from simulator.pricing import Terms
+from simulator.truth import Truth
 from simulator.universe import load_universe
 
 SESSION = date(2026, 3, 12)
@@ -58,6 +59,17 @@ def test_a_chain_has_monthly_expiries_and_strikes_on_both_sides(desk):
         assert sum(strike <= spot for strike in strikes) >= 3
         assert sum(strike > spot for strike in strikes) >= 3
         assert {c.right for c in contracts if c.expiry == expiry} == {"call", "put"}
+
+
+@pytest.mark.parametrize("volatility", [0.05, 0.4, 1.5])
+def test_strikes_lie_on_both_sides_of_any_price(volatility):
+    for cents in (*range(1, 3_000), *range(3_000, 200_000, 97)):
+        for years in (1 / 365, 0.5, 2.0):
+            strikes = options.strikes(cents / 100, volatility, years)
+            assert 0 < strikes[0] <= cents / 100 < strikes[-1]
+            assert strikes == sorted(set(strikes))
+            assert strikes == [round(strike, 2) for strike in strikes]
+    assert options.strikes(0.4, 0.8, 0.25)[:3] == [0.1, 0.2, 0.3]
 
 
 def test_yesterdays_strikes_are_mostly_todays(desk):
@@ -157,6 +169,53 @@ def test_low_strikes_are_dearer_and_short_smiles_steeper(desk):
         for y in (0.1, 1.0)
     ]
     assert slope[0] < slope[1] < 0
+
+
+def test_a_bond_fund_has_a_flatter_smile_than_a_fund_of_stocks(desk):
+    """Slopes of the smile at the money, over its level: what is left is the slant."""
+
+    def slant(symbol):
+        surface, years = desk.surface(symbol, SESSION), np.full(3, 0.25)
+        level = surface.implied_volatility(surface.forward(years), years)
+        ends = np.array([-1, 0, 1]) * level * np.sqrt(years)
+        low, middle, high = surface.implied_volatility(surface.forward(years) * np.exp(ends), years)
+        return (low - high) / middle
+
+    bonds = [slant(symbol) for symbol in ("TLT", "IEF", "SHY", "BND", "LQD")]
+    stocks = [slant(symbol) for symbol in ("SPY", "IWM", "XLU", "VNQ", "HYG")]
+    assert 0 < min(bonds) < max(bonds) < 0.3 * min(stocks)
+
+
+def test_options_are_priced_with_what_is_known_at_the_close(desk):
+    """The surface's variances are those that the next session begins with."""
+    truth, tomorrow = Truth(desk.market), date(2026, 3, 13)
+    surface = desk.surface("AAPL", SESSION)
+    assert surface is not None
+    market = [group.name for group in UNIVERSE.groups].index("market")
+    begins = truth.variance_ratios(tomorrow)
+    assert surface.ratios[market] == begins[market]
+    assert surface.ratios[market] != truth.variance_ratios(SESSION)[market]
+    assert surface.ratios[:-1] == pytest.approx(begins, rel=1e-9)
+    assert surface.ratios[-1] == pytest.approx(
+        truth.own_variance_ratio(["AAPL"], tomorrow)[0], rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("turn", [date(2025, 6, 20), date(2025, 12, 19), date(2026, 6, 22)])
+def test_the_last_surface_of_a_half_year_is_there_before_the_next_one(turn):
+    """Of the last session of a block: the same whether or not the next block was made already."""
+    last = calendar.session_back(turn, 1)
+    fresh = Desk(Market(77))
+    assert fresh.market.scene(last).sessions[-1] == last
+    later = Desk(Market(77))
+    later.market.bars(["SPX", "VIX", "AAPL"], turn, turn)
+    for symbol in ("SPX", "AAPL"):
+        alone, among = fresh.surface(symbol, last), later.surface(symbol, last)
+        assert alone is not None
+        assert among is not None
+        assert np.array_equal(alone.ratios, among.ratios)
+        assert alone.ratios[0] == Truth(later.market).variance_ratios(turn)[0]
+    assert fresh.futures(last) == later.futures(last)
 
 
 def test_the_surface_moves_with_the_market(desk):
@@ -315,8 +374,7 @@ def test_a_halted_stock_has_no_chain_and_a_split_one_has_strikes_around_its_new_
             symbol, day = bars.symbols[column], bars.sessions[session]
             strikes = {contract.strike for contract in desk.chain(symbol, day)}
             close = bars.close[session, column]
-            # Below a dollar there may be one strike alone: half a dollar.
-            assert min(strikes) <= close <= max(strikes) or close < 1
+            assert min(strikes) <= close <= max(strikes)
 
 
 def test_implied_volatility_is_found_again_from_the_price(desk):

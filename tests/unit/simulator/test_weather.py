@@ -9,6 +9,10 @@ from simulator.weather import CRISIS_END, CRISIS_ONSET, KNOTS, Dial
 DAYS = np.arange(draws.HORIZON - 300)
 
 
+def market_shocks(seed):
+    return draws.normals(seed, "factor/market", len(DAYS))[:, 0]
+
+
 def many_paths(count=400):
     knots = np.stack([draws.Streams(5).at(f"w/{n}").standard_normal(KNOTS) for n in range(count)])
     return weather.log_weather(knots, DAYS)
@@ -41,8 +45,8 @@ def test_a_multiplier_of_own_weather_has_a_mean_square_of_one():
 def test_shares_of_the_mood_have_a_mean_square_of_one_over_many_markets(exponent):
     means = []
     for seed in range(150):
-        shocks = draws.normals(seed, "factor/market", len(DAYS))[:, 0]
-        means.append((weather.mood(seed, shocks, DAYS, Dial()).share(exponent) ** 2).mean())
+        mood = weather.mood(seed, market_shocks(seed), DAYS, Dial())
+        means.append((mood.share(exponent) ** 2).mean())
     error = np.std(means) / np.sqrt(len(means))
     assert np.mean(means) == pytest.approx(1, abs=max(4 * error, 1e-12))
     assert error < 0.05
@@ -50,7 +54,7 @@ def test_shares_of_the_mood_have_a_mean_square_of_one_over_many_markets(exponent
 
 def test_crises_come_as_often_and_last_as_long_as_they_should():
     within = np.concatenate(
-        [weather.mood(seed, np.zeros(len(DAYS)), DAYS, Dial()).crisis for seed in range(40)]
+        [weather.mood(seed, market_shocks(seed), DAYS, Dial()).crisis for seed in range(40)]
     )
     onsets = np.count_nonzero(np.diff(within.astype(int)) == 1)
     calm = np.count_nonzero(~within)
@@ -58,11 +62,36 @@ def test_crises_come_as_often_and_last_as_long_as_they_should():
     assert within.sum() / onsets == pytest.approx(1 / CRISIS_END, rel=0.2)
 
 
-def test_volatility_rises_after_a_fall_and_not_before_it():
-    shocks = draws.normals(3, "factor/market", len(DAYS))[:, 0]
+def test_a_crisis_begins_with_a_fall_and_comes_and_goes_by_and_by():
+    for seed in range(10):
+        shocks = market_shocks(seed)
+        mood = weather.mood(seed, shocks, DAYS, Dial())
+        [onsets] = np.nonzero(~mood.crisis[:-1] & mood.crisis[1:])
+        assert len(onsets) > 5
+        assert np.all(shocks[onsets] < -1.5)
+        steps = np.diff(mood.heat)
+        assert 0 <= mood.heat.min() < mood.heat.max() <= 1
+        assert -0.08 <= steps.min() < 0 < steps.max() <= 0.25
+        assert np.all(steps[:-1][mood.crisis[1:]] >= 0)
+
+
+def test_the_mood_at_a_close_is_the_one_that_the_next_session_begins_with():
+    shocks = market_shocks(3)
+    whole = weather.mood(3, shocks, DAYS, Dial())
+    assert np.array_equal(whole.share(0.5, at_close=True)[:-1], whole.share(0.5)[1:])
+    for last in (1, 400, 401):
+        part = weather.mood(3, shocks[:last], DAYS[:last], Dial())
+        assert np.array_equal(part.share(0.5), whole.share(0.5)[:last])
+        assert np.array_equal(
+            part.share(0.5, at_close=True), whole.share(0.5, at_close=True)[:last]
+        )
+
+
+def test_volatility_rises_with_a_fall_and_not_before_it():
+    shocks = market_shocks(3)
     change = np.diff(weather.mood(3, shocks, DAYS, Dial()).log_volatility)
-    assert np.corrcoef(change, shocks[:-1])[0, 1] < -0.3
-    assert abs(np.corrcoef(change, shocks[1:])[0, 1]) < 0.05
+    assert np.corrcoef(change, shocks)[0, 1] < -0.6
+    assert abs(np.corrcoef(change[:-1], shocks[1:])[0, 1]) < 0.05
 
 
 def test_surprises_give_the_kurtosis_they_promise():
