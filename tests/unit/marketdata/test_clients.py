@@ -167,3 +167,15 @@ async def test_curves_are_those_of_the_sessions_between_two_days():
     assert (curves["session"] == sessions).all()
     assert (np.abs(curves["rates"]) < 0.2).all()
     assert len(await SimulatedMarket().curves(date(2012, 1, 3), date(2012, 2, 3))) == 0
+
+
+@pytest.mark.parametrize("expiry", ["2027-01-16", "2026-11-26", "2061-01-21", "9999-12-31"])
+async def test_a_contract_that_cannot_be_listed_costs_no_other_its_quote(expiry):
+    """Of a Saturday, a holiday, and days beyond the exchange's calendar."""
+    asked = ["AAPL", f"AAPL {expiry} C 500", f"VIX {expiry} C 20", "AAPL 2026-03-20 C 500"]
+    assert set(await SimulatedMarket().snapshots(asked, MONDAY)) == {asked[0], asked[-1]}
+
+
+@pytest.mark.parametrize("underlying", ["VIX", "SPX", "AAPL"])
+async def test_there_are_no_options_before_there_is_a_market(underlying):
+    assert await SimulatedMarket().chain(underlying, date(2012, 1, 5)) == {}
