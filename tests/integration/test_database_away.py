@@ -159,6 +159,71 @@ async def test_an_argument_that_cannot_be_encoded_is_the_messages_fault(chat):
         await ask()
 
 
+TOO_MANY = 32_768
+"""Arguments of one statement: one more than the protocol counts."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "arguments", "words"),
+    [
+        ("SELECT $1::int", (1, 2), "the server expects 1 argument"),
+        (
+            f"SELECT 1 WHERE 1 IN ({', '.join(f'${n}::int' for n in range(1, TOO_MANY + 1))})",
+            (1,) * TOO_MANY,
+            "cannot exceed 32767",
+        ),
+    ],
+    ids=["wrong number", "too many"],
+)
+async def test_what_the_driver_has_against_a_statement_is_the_callers_fault(
+    chat, statement, arguments, words
+):
+    """Taken for a database that is away, the message would be held, and all behind it."""
+
+    async def ask() -> None:
+        async with chat.service.unit_of_work.begin() as unit:
+            await unit.connection.exec_driver_sql(statement, arguments)
+
+    with pytest.raises(DBAPIError, match=words):
+        await ask()
+
+
+async def test_two_statements_at_once_on_one_connection_are_the_callers_fault(chat):
+    async def ask() -> None:
+        async with chat.service.unit_of_work.begin() as unit:
+            raw = await unit.connection.get_raw_connection()
+            driver = raw.driver_connection
+            answers = await asyncio.gather(
+                driver.fetch("SELECT pg_sleep(0.1)"),
+                driver.fetch("SELECT 1"),
+                return_exceptions=True,
+            )
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+
+    with pytest.raises(asyncpg.InterfaceError, match="another operation"):
+        await ask()
+
+
+@pytest.mark.parametrize("driver_itself", [False, True])
+async def test_a_connection_that_is_lost_in_a_transaction_is_the_database_being_away(
+    chat, database, postgres_admin_url, driver_itself
+):
+    async def ask() -> None:
+        async with chat.service.unit_of_work.begin() as unit:
+            await unit.connection.execute(text("SELECT 1"))
+            async with locked_out(database, postgres_admin_url):
+                await asyncio.sleep(0.1)
+            if driver_itself:
+                raw = await unit.connection.get_raw_connection()
+                await raw.driver_connection.fetch("SELECT 1")
+            await unit.connection.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseAway):
+        await ask()
+
+
 @pytest.mark.parametrize(
     ("state", "kind"),
     [("53100", DatabaseAway), ("53300", DatabaseAway), ("53200", Unavailable)],

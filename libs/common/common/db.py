@@ -53,10 +53,8 @@ _REFUSING = (
 )
 
 _AWAY = (
-    InterfaceError,
     OperationalError,
     PoolTimeout,
-    asyncpg.InterfaceError,
     # The driver's word for a pooled session that the server has ended.
     asyncpg.InternalClientError,
 )
@@ -150,11 +148,16 @@ def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
     `Unavailable`.
 
     Without `connecting` a plain OSError or time-out passes: statements fail with errors of the
-    driver's own, so it is not the database's.
+    driver's own, so it is not the database's. So does what the driver has against a statement, be
+    it that it has more arguments than fit: only of a closed connection is it the database's.
     """
     try:
         yield
     except _AWAY as error:
+        raise DatabaseAway(f"the database does not answer: {error}") from error
+    except (InterfaceError, asyncpg.InterfaceError) as error:
+        if not connecting and not _closed(error):
+            raise
         raise DatabaseAway(f"the database does not answer: {error}") from error
     except OSError as error:  # TimeoutError is one of them
         if not connecting:
@@ -170,6 +173,13 @@ def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
         if refusal := _refusal(error.orig):
             raise refusal from error
         raise
+
+
+def _closed(error: InterfaceError | asyncpg.InterfaceError) -> bool:
+    if isinstance(error, InterfaceError) and error.connection_invalidated:
+        return True
+    # So ends every sentence of the driver's about it, whatever was to be done.
+    return "connection is closed" in str(error)
 
 
 def _refusal(error: BaseException | None) -> Unavailable | None:
