@@ -164,14 +164,14 @@ def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
             raise
         raise DatabaseAway(f"the database does not answer: {error}") from error
     except asyncpg.PostgresError as error:
-        if refusal := _refusal(error):
-            raise refusal from error
+        if refused := refusal(error):
+            raise refused from error
         raise
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseAway(f"the database does not answer: {error.orig}") from error
-        if refusal := _refusal(error.orig):
-            raise refusal from error
+        if refused := refusal(error.orig):
+            raise refused from error
         raise
 
 
@@ -182,7 +182,8 @@ def _closed(error: InterfaceError | asyncpg.InterfaceError) -> bool:
     return "connection is closed" in str(error)
 
 
-def _refusal(error: BaseException | None) -> Unavailable | None:
+def refusal(error: BaseException | None) -> Unavailable | None:
+    """Return as what a server's error counts that is nobody's fault; None for every other."""
     state = str(getattr(error, "sqlstate", None) or "")
     if state in _PASSING:
         return Unavailable(f"the database refused for now: {error}")
