@@ -15,16 +15,17 @@ from chat.main import build
 from chat.settings import Settings
 from common import http, service
 from common.bus.delivery import Delivery, attempt
-from common.db import Database, parse_url, role_name, unavailable_when_away
+from common.db import Database, parse_url, refusal, role_name, unavailable_when_away
 from common.errors import DatabaseAway, Unavailable
 from common.events import Envelope
 from common.events.risk_engine import RiskCalculated
 from common.retry import Retry
 from common.service import Platform
-from tests.support.databases import FreshDatabase
+from tests.support.databases import FreshDatabase, connected
 from tests.support.harness import Harness, running
 
-REFUSALS = ("NOLOGIN", "CONNECTION LIMIT 0")
+READ_ONLY = "SET default_transaction_read_only = on"
+REFUSALS = ("NOLOGIN", "CONNECTION LIMIT 0", READ_ONLY)
 
 
 @pytest.fixture
@@ -42,18 +43,35 @@ async def chat(database, tmp_path, monkeypatch) -> AsyncIterator[Harness]:
 async def locked_out(
     database: FreshDatabase, admin_url: str, how: str = "NOLOGIN"
 ) -> AsyncIterator[None]:
-    """Let the service's role in no more, and end its sessions, until the block ends."""
+    """Let the service's role in no more, or only to read, and end its sessions, for the block."""
     role = role_name(database.namespace, "chat")
-    admin = await asyncpg.connect(admin_url)
-    try:
-        await admin.execute(f'ALTER ROLE "{role}" {how}')
-        await admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role
-        )
-        yield
-    finally:
-        await admin.execute(f'ALTER ROLE "{role}" LOGIN CONNECTION LIMIT -1')
-        await admin.close()
+    async with connected(admin_url) as admin:
+
+        async def change(*ways: str) -> None:
+            for way in ways:
+                await admin.execute(f'ALTER ROLE "{role}" {way}')
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role
+            )
+
+        await change(how)
+        try:
+            yield
+        finally:
+            await change("LOGIN CONNECTION LIMIT -1", "RESET ALL")
+
+
+@asynccontextmanager
+async def renamed(database: FreshDatabase, what: str, to: str) -> AsyncIterator[None]:
+    """Have a schema or table go by another name until the block ends."""
+    kind = "TABLE" if "." in what else "SCHEMA"
+    new = f"{what.partition('.')[0]}.{to}" if kind == "TABLE" else to
+    async with connected(database.url) as admin:
+        await admin.execute(f"ALTER {kind} {what} RENAME TO {to}")
+        try:
+            yield
+        finally:
+            await admin.execute(f"ALTER {kind} {new} RENAME TO {what.rpartition('.')[2]}")
 
 
 def news() -> RiskCalculated:
@@ -78,7 +96,7 @@ async def test_whoever_is_not_let_in_is_told_that_the_database_is_away(
 ):
     async with locked_out(database, postgres_admin_url, how):
         with pytest.raises(DatabaseAway):
-            await ages(chat)
+            await chat.service.database.health()
         answer = await chat.http.get("/health/ready")
         assert answer.status_code == 503
         assert "the database" in answer.json()["checks"]["database"]
@@ -93,16 +111,43 @@ async def test_a_database_that_is_gone_is_away(database):
     await gone.close()
 
 
+@pytest.mark.parametrize("how", ["NOLOGIN", READ_ONLY, "no schema", "no inbox"])
 async def test_a_handler_holds_its_message_until_the_database_is_back(
-    chat, database, postgres_admin_url
+    chat, database, postgres_admin_url, how
 ):
     envelope = Envelope.of(news(), producer="test")
-    async with locked_out(database, postgres_admin_url):
+    away = {
+        "no schema": lambda: renamed(database, "chat", "chat_gone"),
+        "no inbox": lambda: renamed(database, "chat.inbox", "inbox_gone"),
+    }.get(how, lambda: locked_out(database, postgres_admin_url, how))
+    async with away():
         holding = asyncio.create_task(chat.service.handle(envelope))
         await asyncio.sleep(0.3)
         assert not holding.done()
+        answer = await chat.http.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["consumer"].startswith("messages are held: the ")
     await asyncio.wait_for(holding, 5)
     assert await ages(chat) == 1
+    assert (await chat.http.get("/health/ready")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "is_away"),
+    [
+        ("3F000", 'schema "chat" does not exist', True),
+        ("42P01", 'relation "chat.outbox" does not exist', True),
+        ("42P01", 'relation "chat.inbox_of_old" does not exist', False),
+        ("42501", "permission denied for schema chat", True),
+        ("42501", "permission denied for table work", True),
+        ("42501", "permission denied for table ages", False),
+    ],
+)
+def test_what_is_missing_for_everybody_is_told_from_what_a_statement_has_wrong(
+    state, words, is_away
+):
+    error = asyncpg.PostgresError.new({"C": state, "M": words})
+    assert isinstance(refusal(error), DatabaseAway) is is_away
 
 
 async def test_a_handler_does_not_hold_its_message_for_ever(

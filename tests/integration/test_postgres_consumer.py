@@ -148,7 +148,11 @@ async def test_a_server_that_refuses_everybody_is_unavailable(
     """The bus's word for "try again": whoever publishes relies on it."""
     bus, _ = queue
     async with refusing(database, postgres_admin_url, how):
-        for ask in (lambda: bus.publish([order(1)]), lambda: bus.redrive("orders", ["1"])):
+        for ask in (
+            lambda: bus.publish([order(1)]),
+            lambda: bus.redrive("orders", ["1"]),
+            bus.health,
+        ):
             with pytest.raises(Unavailable) as refused:
                 await ask()
             assert type(refused.value) is Unavailable

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
+"""Whether nothing can be written: a replica, a failover under way, a disk that is nearly full."""
+
 # Postgres reports these when a repeat of the same transaction may well succeed.
 _PASSING = (
     "40001",  # two transactions cannot both go on
@@ -47,10 +51,16 @@ _REFUSING = (
     "25006",  # read-only: a failover is under way
     "28",  # a role that may not log in, a password that has changed
     "3D000",  # the database is not there: it is being restored
+    "3F000",  # nor is the schema
     "53",  # no connection or disk left
     "57",  # it stops, starts or recovers
     "58",  # the system below it fails
 )
+
+# Of a table that every service has they say that nobody gets anywhere; of another they may be a
+# mistake of one statement's.
+_MISSING = ("42P01", "42501")
+_EVERYBODYS = re.compile(r"\b(inbox|outbox|work)\b|\bschema\b", re.IGNORECASE)
 
 _AWAY = (
     OperationalError,
@@ -124,10 +134,12 @@ class Database:
         return engine
 
     async def health(self) -> None:
-        """Return when the database answers; raise `Unavailable` when it does not."""
+        """Return when the database can be written; raise `Unavailable` when it cannot."""
         with unavailable_when_away():
             async with self.engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
+                read_only = await connection.scalar(READ_ONLY)
+        if read_only:
+            raise DatabaseAway("the database is read-only")
 
     async def close(self) -> None:
         """Close all connections."""
@@ -189,6 +201,8 @@ def refusal(error: BaseException | None) -> Unavailable | None:
         return Unavailable(f"the database refused for now: {error}")
     if state.startswith(_REFUSING):
         return DatabaseAway(f"the database takes nobody in: {error}")
+    if state in _MISSING and _EVERYBODYS.search(str(error)):
+        return DatabaseAway(f"the service's schema is not there: {error}")
     return None
 
 

@@ -25,7 +25,7 @@ from common.bus.consumer import Consumption
 from common.bus.postgres import schema
 from common.bus.postgres.consumer import STATEMENT_TIMEOUT, PostgresConsumer
 from common.crash_points import crash_point
-from common.db import refusal
+from common.db import READ_ONLY, refusal
 from common.errors import Unavailable
 from common.events.envelope import Envelope
 from common.events.topology import Topology, topic_expression
@@ -183,9 +183,10 @@ class PostgresBus:
         return Backlog(**row) if row else Backlog(0, 0.0, 0)
 
     async def health(self) -> None:
-        """Return when the database answers; raise `errors.Unavailable` when it does not."""
+        """Return when the database can be written; raise `errors.Unavailable` when it cannot."""
         async with self._session() as connection:
-            await connection.execute("SELECT 1")
+            if await connection.fetchval(READ_ONLY.text):
+                raise Unavailable("the bus database is read-only")
 
     async def close(self) -> None:
         """Close every subscription and connection."""
