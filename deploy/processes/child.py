@@ -8,12 +8,14 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from common.launch import READY, handed
 from common.settings import schema_of
 
 TAIL_BYTES = 4_000
+LOG_BYTES = 50_000_000
+"""Size from which the next process begins a new log; one of those before it is kept."""
 
 
 class Child:
@@ -38,10 +40,14 @@ class Child:
     async def start(
         cls, service: str, listener: socket.socket, environment: Mapping[str, str], log: Path
     ) -> Self:
-        """Start a process that listens on `listener` and writes to the end of `log`."""
+        """Start a process that listens on `listener` and writes to the end of `log`.
+
+        A log that has grown large is moved aside first, in the place of the one before it.
+        """
+        output = _opened(log)
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
-        with theirs, log.open("ab") as output:
+        with theirs, output:
             began = output.tell()
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -107,14 +113,31 @@ class Child:
         """Return why it ended: the sentence of a service that cannot start, else the signal that
         killed it, else the last line.
 
-        While a process is replaced, two of them write to the log.
+        While a process is replaced, two of them write to the log. Somebody may have moved it away.
         """
-        with self._log.open("rb") as log:
-            size = log.seek(0, 2)
-            log.seek(max(self._log_began, size - TAIL_BYTES))
-            lines = log.read().decode(errors="replace").strip().splitlines()
+        unreadable = ""
+        try:
+            lines = self._last_lines()
+        except OSError as error:
+            lines, unreadable = [], f"its log cannot be read: {error.strerror}"
         sentences = [line for line in lines if line.startswith(f"{self.service}: ")]
         if not sentences and self.status is not None and self.status < 0:
             number = -self.status
             return f"ended by signal {number}: {signal.strsignal(number)}"
-        return (sentences or lines or [f"{self.service} ended without a word"])[-1]
+        unsaid = unreadable or f"{self.service} ended without a word"
+        return (sentences or lines or [unsaid])[-1]
+
+    def _last_lines(self) -> list[str]:
+        with self._log.open("rb") as log:
+            size = log.seek(0, 2)
+            log.seek(max(self._log_began, size - TAIL_BYTES))
+            return log.read().decode(errors="replace").strip().splitlines()
+
+
+def _opened(log: Path) -> BinaryIO:
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # a large log is better than none
+        if log.stat().st_size > LOG_BYTES:
+            # Who still writes to it goes on doing so, under its new name.
+            log.replace(log.with_name(f"{log.name}.1"))
+    return log.open("ab")

@@ -101,7 +101,13 @@ class Post:
 
     async def _successor(self) -> Child | None:
         for attempt in range(1, SUCCESSORS + 1):
-            child = await self._start()
+            try:
+                child = await self._start()
+            except OSError as error:
+                log.warning(
+                    "not_replaced", service=self.service, attempt=attempt, reason=str(error)
+                )
+                continue
             try:
                 if await child.ready(READY_SECONDS):
                     return child

@@ -13,6 +13,7 @@ from common.events.auth import SessionRevoked
 from common.events.marketdata import PricedItem, PricesReady
 from common.events.onboarding import Book, BookPosition, PortfolioCreated, PortfolioDeleted
 from common.events.risk_engine import CalculationProgressed, RiskCalculated
+from common.events.scheduler import RunCompleted
 from common.telemetry import new_traceparent, trace_id
 from gateway.domain.sessions import RevokedSessions
 from gateway.jobs import Retention
@@ -430,3 +431,20 @@ async def test_a_stream_ends_cleanly_when_the_gateway_stops(database, tmp_path):
         gateway.platform.stopping.set()
         async with asyncio.timeout(5):
             assert await stream.ends()
+
+
+async def test_an_event_may_name_more_portfolios_than_a_statement_takes_arguments(gateway):
+    _, portfolio_id = await owned(gateway)
+    before = len(await rows(gateway, EVENT_LOG))
+    await gateway.deliver(
+        RunCompleted(
+            job="nightly",
+            as_of=SESSION,
+            status="completed",
+            portfolio_ids=(*(uuid4() for _ in range(33_000)), portfolio_id),
+            calculated=33_001,
+            failed=0,
+            superseded=0,
+        )
+    )
+    assert len(await rows(gateway, EVENT_LOG)) == before + 1

@@ -17,7 +17,7 @@ from common.errors import Unavailable
 from common.events.topology import Queue, Topology
 from common.retry import Retry
 from tests.support.bus_probe import Recorder, order, until
-from tests.support.databases import ROLE_SECRET, FreshDatabase
+from tests.support.databases import ROLE_SECRET, FreshDatabase, connected
 
 NAMES = {
     schema.CLAIM: "claim",
@@ -115,3 +115,53 @@ async def test_a_message_on_the_ladder_is_asked_for_when_it_falls_due(queue):
         await until(lambda: "taken" in consumer.asked)
     assert 0.15 < failing.pauses[0] < 1.5
     assert consumer.asked[:4] == ["claim", "next due", "try again", "claim"]
+
+
+@asynccontextmanager
+async def refusing(database: FreshDatabase, admin_url: str, how: str) -> AsyncIterator[None]:
+    """Change what the bus's role may do, in new sessions, until the block ends."""
+    role = role_name(database.namespace, "bus")
+    afterwards = ("LOGIN CONNECTION LIMIT -1", "RESET ALL")
+
+    async def change(*ways: str) -> None:
+        async with connected(admin_url) as admin:
+            for way in ways:
+                await admin.execute(f'ALTER ROLE "{role}" {way}')
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role
+            )
+        await asyncio.sleep(0.1)
+
+    await change(how)
+    try:
+        yield
+    finally:
+        await change(*afterwards)
+
+
+@pytest.mark.parametrize(
+    "how", ["NOLOGIN", "CONNECTION LIMIT 0", "SET default_transaction_read_only = on"]
+)
+async def test_a_server_that_refuses_everybody_is_unavailable(
+    queue, database: FreshDatabase, postgres_admin_url: str, how: str
+):
+    """The bus's word for "try again": whoever publishes relies on it."""
+    bus, _ = queue
+    async with refusing(database, postgres_admin_url, how):
+        for ask in (
+            lambda: bus.publish([order(1)]),
+            lambda: bus.redrive("orders", ["1"]),
+            bus.health,
+        ):
+            with pytest.raises(Unavailable) as refused:
+                await ask()
+            assert type(refused.value) is Unavailable
+    await bus.publish([order(1)])
+    assert await bus.depth("orders") == 1
+
+
+@pytest.mark.parametrize("letter_id", ["9" * 5_000, "9" * 19, "-1", "\N{SUPERSCRIPT TWO}", ""])
+async def test_no_letter_has_a_number_that_is_none(queue, letter_id: str):
+    bus, _ = queue
+    assert await bus.dead_letter("orders", letter_id) is None
+    assert await bus.redrive("orders", [letter_id]) == 0

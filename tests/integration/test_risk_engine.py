@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from common.dead_letters.api import PATH as LETTERS
+from common.errors import Unavailable
 from common.events.catalogue import EVENTS
 from common.events.marketdata import PricesIncomplete
 from common.events.onboarding import PortfolioDeleted
@@ -87,6 +88,28 @@ async def test_a_book_and_its_prices_become_a_report(engine, market):
     assert totals["unrealized_pnl"] == 200 - 100
     assert [one["net_asset_value"] for one in answer["snapshots"]] == [10_000]
     assert await count(engine, "work") == 0
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), RuntimeError("of whatever kind")])
+async def test_a_start_that_cannot_be_announced_does_not_hold_up_the_calculation(
+    engine, market, monkeypatch, error
+):
+    publish, refused = engine.bus.publish, 0
+
+    async def publish_results(envelopes):
+        nonlocal refused
+        if any(one.name == CalculationProgressed.NAME for one in envelopes):
+            refused += 1
+            raise error
+        await publish(envelopes)
+
+    monkeypatch.setattr(engine.bus, "publish", publish_results)
+    account = book(position("ACME", 100))
+    await engine.deliver(event(account), user_id=ADA)
+    await engine.deliver(prices_ready(account), run_id=uuid4())
+    await engine.eventually(ended(engine, RiskCalculated))
+    await work_is_done(engine)
+    assert refused == 1
 
 
 async def test_prices_that_come_before_their_book_wait_for_it(engine, market):

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
+"""Whether nothing can be written: a replica, a failover under way, a disk that is nearly full."""
+
 # Postgres reports these when a repeat of the same transaction may well succeed.
 _PASSING = (
     "40001",  # two transactions cannot both go on
@@ -47,16 +51,20 @@ _REFUSING = (
     "25006",  # read-only: a failover is under way
     "28",  # a role that may not log in, a password that has changed
     "3D000",  # the database is not there: it is being restored
+    "3F000",  # nor is the schema
     "53",  # no connection or disk left
     "57",  # it stops, starts or recovers
     "58",  # the system below it fails
 )
 
+# Of a table that every service has they say that nobody gets anywhere; of another they may be a
+# mistake of one statement's.
+_MISSING = ("42P01", "42501")
+_EVERYBODYS = re.compile(r"\b(inbox|outbox|work)\b|\bschema\b", re.IGNORECASE)
+
 _AWAY = (
-    InterfaceError,
     OperationalError,
     PoolTimeout,
-    asyncpg.InterfaceError,
     # The driver's word for a pooled session that the server has ended.
     asyncpg.InternalClientError,
 )
@@ -126,10 +134,12 @@ class Database:
         return engine
 
     async def health(self) -> None:
-        """Return when the database answers; raise `Unavailable` when it does not."""
+        """Return when the database can be written; raise `Unavailable` when it cannot."""
         with unavailable_when_away():
             async with self.engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
+                read_only = await connection.scalar(READ_ONLY)
+        if read_only:
+            raise DatabaseAway("the database is read-only")
 
     async def close(self) -> None:
         """Close all connections."""
@@ -150,34 +160,49 @@ def unavailable_when_away(*, connecting: bool = True) -> Iterator[None]:
     `Unavailable`.
 
     Without `connecting` a plain OSError or time-out passes: statements fail with errors of the
-    driver's own, so it is not the database's.
+    driver's own, so it is not the database's. So does what the driver has against a statement, be
+    it that it has more arguments than fit: only of a closed connection is it the database's.
     """
     try:
         yield
     except _AWAY as error:
+        raise DatabaseAway(f"the database does not answer: {error}") from error
+    except (InterfaceError, asyncpg.InterfaceError) as error:
+        if not connecting and not _closed(error):
+            raise
         raise DatabaseAway(f"the database does not answer: {error}") from error
     except OSError as error:  # TimeoutError is one of them
         if not connecting:
             raise
         raise DatabaseAway(f"the database does not answer: {error}") from error
     except asyncpg.PostgresError as error:
-        if refusal := _refusal(error):
-            raise refusal from error
+        if refused := refusal(error):
+            raise refused from error
         raise
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseAway(f"the database does not answer: {error.orig}") from error
-        if refusal := _refusal(error.orig):
-            raise refusal from error
+        if refused := refusal(error.orig):
+            raise refused from error
         raise
 
 
-def _refusal(error: BaseException | None) -> Unavailable | None:
+def _closed(error: InterfaceError | asyncpg.InterfaceError) -> bool:
+    if isinstance(error, InterfaceError) and error.connection_invalidated:
+        return True
+    # So ends every sentence of the driver's about it, whatever was to be done.
+    return "connection is closed" in str(error)
+
+
+def refusal(error: BaseException | None) -> Unavailable | None:
+    """Return as what a server's error counts that is nobody's fault; None for every other."""
     state = str(getattr(error, "sqlstate", None) or "")
     if state in _PASSING:
         return Unavailable(f"the database refused for now: {error}")
     if state.startswith(_REFUSING):
         return DatabaseAway(f"the database takes nobody in: {error}")
+    if state in _MISSING and _EVERYBODYS.search(str(error)):
+        return DatabaseAway(f"the service's schema is not there: {error}")
     return None
 
 

@@ -129,6 +129,13 @@ class Service:
     concurrency: int = 6
     """Deliveries in hand at once: their transactions wait for the disk together, and leave two of
     the pool's eight connections to requests and the relay."""
+    _held: dict[object, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Why each message that waits for the database does."""
+
+    @property
+    def waits(self) -> str | None:
+        """Return why messages are held until the database is back; None when none is."""
+        return next(iter(self._held.values()), None)
 
     @property
     def database(self) -> Database:
@@ -145,14 +152,19 @@ class Service:
         # While the database is away nothing here can be done, so nothing more is taken and nothing
         # has failed: each slot waits with what it holds, and the rest waits in the queue.
         patience_ends = time.monotonic() + HOLDING_SECONDS
-        while True:
-            try:
-                return await self._take(envelope)
-            except DatabaseAway as away:
-                if time.monotonic() >= patience_ends:
-                    raise
-                log.warning("handler_waits", message_id=str(envelope.id), reason=str(away))
-                await asyncio.sleep(PAUSE_SECONDS)
+        delivery = object()
+        try:
+            while True:
+                try:
+                    return await self._take(envelope)
+                except DatabaseAway as away:
+                    if time.monotonic() >= patience_ends:
+                        raise
+                    log.warning("handler_waits", message_id=str(envelope.id), reason=str(away))
+                    self._held[delivery] = str(away)
+                    await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            self._held.pop(delivery, None)
 
     async def _take(self, envelope: Envelope) -> Literal["done", "repeat"]:
         message = envelope.message()
@@ -251,6 +263,8 @@ async def _consume(service: Service, bus: Bus) -> Close:
     async def progresses() -> None:
         if not subscription.healthy:
             raise Unavailable("the consumer is not taking messages")
+        if service.waits is not None:
+            raise Unavailable(f"messages are held: {service.waits}")
 
     service.app.state.readiness["consumer"] = progresses
     return subscription.close

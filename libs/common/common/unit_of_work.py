@@ -26,6 +26,8 @@ from common.telemetry import Telemetry, current_traceparent
 
 WORK_DEADLINE = timedelta(hours=24)
 INBOX_KEPT = timedelta(days=14)
+WORK_AT_ONCE = 1_000
+"""Rows of work in one statement, which takes 32,767 arguments."""
 
 
 class Cause(BaseModel, frozen=True):
@@ -203,5 +205,6 @@ class UnitOfWork:
         if unit._events:
             batch = [event.model_dump(mode="json") for event in unit._events]
             await unit.connection.execute(self._into_outbox, {"batch": batch})
-        if unit._work:
-            await unit.connection.execute(insert(self.tables.work).values(unit._work))
+        for first in range(0, len(unit._work), WORK_AT_ONCE):
+            rows = unit._work[first : first + WORK_AT_ONCE]
+            await unit.connection.execute(insert(self.tables.work).values(rows))

@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -30,8 +31,8 @@ RECONNECT = 0.5
 SILENCE = 6.0
 """Seconds without a completed turn after which a consumer counts as stopped."""
 STANDSTILL = 30.0
-"""Seconds for which every slot may be taken without one message being finished: a handler is a
-short transaction, so by then they hang, and what waits in the queue is not being served."""
+"""Seconds for which a message may be in hand: a handler is a short transaction, so by then it hangs
+or waits for something, and its message is not being served."""
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ class Consumer(ABC, Generic[Claim]):
         self._finished: list[tuple[Claim, Failure | None]] = []
         self._wake = asyncio.Event()
         self._last_turn: float | None = None
-        self._moved_at = time.monotonic()
+        self._begun: WeakKeyDictionary[asyncio.Task[None], float] = WeakKeyDictionary()
         self._deadline: float | None = None
         self._task = asyncio.create_task(self._run(), name=f"bus consumer of {consumption.queue}")
 
@@ -85,9 +86,13 @@ class Consumer(ABC, Generic[Claim]):
 
     @property
     def healthy(self) -> bool:
-        """Whether messages were being taken a moment ago, and are being finished."""
+        """Whether messages were being taken a moment ago, and none has been in hand for long.
+
+        The others may well be finished meanwhile: one that hangs is not to hide behind them.
+        """
         now = time.monotonic()
-        progressing = self._free > 0 or now - self._moved_at < STANDSTILL
+        oldest = min((self._begun[task] for task in self._held.values()), default=now)
+        progressing = now - oldest < STANDSTILL
         turning = self._last_turn is not None and now - self._last_turn < SILENCE
         return turning and progressing and not self._task.done()
 
@@ -146,8 +151,9 @@ class Consumer(ABC, Generic[Claim]):
                 await self._wake.wait()
 
     def _start(self, claim: Claim, delivery: Delivery) -> None:
-        self._moved_at = time.monotonic()
-        self._held[claim] = asyncio.create_task(self._handle(claim, delivery))
+        task = asyncio.create_task(self._handle(claim, delivery))
+        self._begun[task] = time.monotonic()
+        self._held[claim] = task
 
     async def _handle(self, claim: Claim, delivery: Delivery) -> None:
         crash_point("delivery.received", self.queue)
@@ -160,8 +166,6 @@ class Consumer(ABC, Generic[Claim]):
     def _settled(self, outcomes: tuple[tuple[Claim, Failure | None], ...]) -> None:
         # Outcomes are forgotten only after the transport knows them.
         del self._finished[: len(outcomes)]
-        if outcomes:
-            self._moved_at = time.monotonic()
         for claim, _ in outcomes:
             del self._held[claim]
 

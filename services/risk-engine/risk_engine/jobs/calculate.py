@@ -11,7 +11,6 @@ from uuid import UUID
 import structlog
 
 from common.bus import Bus
-from common.errors import Unavailable
 from common.events import Envelope
 from common.events.risk_engine import CalculationFailed, CalculationProgressed, RiskCalculated
 from common.metrics import Metric
@@ -134,6 +133,13 @@ class Calculator:
         return calculated.result
 
     async def _announce_start(self, books: Sequence[StoredBook], work: Work) -> None:
+        try:
+            await self._publish_start(books, work)
+        except Exception as error:  # noqa: BLE001 - the calculation does not depend on it
+            # Progress is news only while it lasts: it is not worth an outbox.
+            log.info("progress_not_announced", reason=repr(error))
+
+    async def _publish_start(self, books: Sequence[StoredBook], work: Work) -> None:
         envelopes = [
             Envelope.of(
                 CalculationProgressed(
@@ -148,12 +154,8 @@ class Calculator:
             )
             for book in books
         ]
-        try:
-            with publishing(self.unit_of_work.telemetry.tracer, envelopes) as outgoing:
-                await self.bus.publish(outgoing)
-        except Unavailable as error:
-            # Progress is news only while it lasts: it is not worth an outbox.
-            log.info("progress_not_announced", reason=str(error))
+        with publishing(self.unit_of_work.telemetry.tracer, envelopes) as outgoing:
+            await self.bus.publish(outgoing)
 
 
 async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> Counter[Ending]:

@@ -25,6 +25,7 @@ from common.bus.consumer import Consumption
 from common.bus.postgres import schema
 from common.bus.postgres.consumer import STATEMENT_TIMEOUT, PostgresConsumer
 from common.crash_points import crash_point
+from common.db import READ_ONLY, refusal
 from common.errors import Unavailable
 from common.events.envelope import Envelope
 from common.events.topology import Topology, topic_expression
@@ -182,9 +183,10 @@ class PostgresBus:
         return Backlog(**row) if row else Backlog(0, 0.0, 0)
 
     async def health(self) -> None:
-        """Return when the database answers; raise `errors.Unavailable` when it does not."""
+        """Return when the database can be written; raise `errors.Unavailable` when it cannot."""
         async with self._session() as connection:
-            await connection.execute("SELECT 1")
+            if await connection.fetchval(READ_ONLY.text):
+                raise Unavailable("the bus database is read-only")
 
     async def close(self) -> None:
         """Close every subscription and connection."""
@@ -272,7 +274,8 @@ class PostgresBus:
 
 def _number(letter_id: str) -> int:
     # No letter has the number 0: what a person wrote that is no number names nothing.
-    number = int(letter_id) if letter_id.isdecimal() else 0
+    digits = len(str(LAST))
+    number = int(letter_id) if letter_id.isdecimal() and len(letter_id) <= digits else 0
     return number if number <= LAST else 0
 
 
@@ -290,8 +293,10 @@ def _unavailable() -> Iterator[None]:
         TimeoutError,
         asyncpg.InterfaceError,
         asyncpg.InternalClientError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.InsufficientResourcesError,
     ) as error:
         raise Unavailable(f"the bus database does not answer: {error!r}") from error
+    except asyncpg.PostgresError as error:
+        if refusal(error) is None:
+            raise
+        # Not `DatabaseAway`: it is the bus that is away, and no handler's transaction.
+        raise Unavailable(f"the bus database refused: {error!r}") from error
