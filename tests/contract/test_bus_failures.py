@@ -56,7 +56,15 @@ async def test_what_succeeds_in_the_end_leaves_nothing_behind(bus):
     assert await bus.dead_letters("orders") == []
 
 
-@pytest.mark.parametrize("body", ["{not json", "[1, 2]", '{"payload": {}, "name": null}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{not json",
+        "[1, 2]",
+        '{"payload": {}, "name": null}',
+        pytest.param("[" * 100_000, id="nested too deeply"),
+    ],
+)
 async def test_a_body_that_cannot_be_read_is_a_dead_letter_at_once(transport, bus, body):
     handler = Recorder()
     await transport.by_hand("order.placed.v1", body)

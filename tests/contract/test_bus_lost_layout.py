@@ -3,12 +3,16 @@
 As when a broker comes back on an empty disk, or a person deletes what looks unused.
 """
 
+import asyncio
+
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
 from common.bus import Bus
+from common.bus.rabbitmq import publisher
 from common.bus.rabbitmq.layout import Layout
+from common.bus.rabbitmq.link import Link
 from common.errors import Unavailable
 from common.events.topology import Queue, Topology
 from tests.contract.conftest import LADDER, RabbitTransport, Transport
@@ -103,9 +107,44 @@ async def test_a_consumer_that_comes_back_first_makes_the_queues_of_the_others_t
     assert first.numbers == [2]
 
 
+@pytest.mark.parametrize("topology", [TWO_QUEUES])
+async def test_one_queue_of_several_that_was_deleted_misses_nothing_after_the_next_look(
+    transport: RabbitTransport, bus: Bus, monkeypatch
+):
+    """The broker confirms what the other queue takes, and nobody consumes from what went."""
+    monkeypatch.setattr(publisher, "LOOK", 0.5)
+    await bus.publish([order(1, "order.late")])
+    name = Layout(transport.topology, transport.namespace).queue("late")
+    async with await aio_pika.connect(transport.url) as connection, connection.channel() as channel:
+        await channel.queue_delete(name)
+    await bus.publish([order(2, "order.late")])
+    await asyncio.sleep(publisher.LOOK)
+    await bus.publish([order(3, "order.late")])
+
+    assert await taken_from(bus, "late") == [3]
+    assert await taken_from(bus, "orders", 3) == [1, 2, 3]
+
+
+async def test_a_look_that_failed_is_repeated_before_the_next_message(transport, bus, monkeypatch):
+    looks: list[list[str]] = []
+
+    async def missing(_link: Link, queues: list[str]) -> None:
+        looks.append(queues)
+        if len(looks) == 1:
+            raise Unavailable("the broker does not answer")
+
+    monkeypatch.setattr(Link, "missing", missing)
+    with pytest.raises(Unavailable):
+        await bus.publish([order(1)])
+    await bus.publish([order(2), order(3)])
+    await bus.publish([order(4)])
+    assert looks == [[f"{transport.namespace}.orders"]] * 2
+
+
 async def test_what_no_queue_takes_is_unavailable_although_the_broker_confirms_it(
     transport: RabbitTransport, bus: Bus, monkeypatch
 ):
+    monkeypatch.setattr(publisher, "LOOK", 60.0)
     await bus.publish([order(1)])
     await forget(transport, exchanges=False)
     made: list[AbstractChannel] = []

@@ -92,6 +92,20 @@ class PrivateRabbit:
             self._epmd.wait()
             self._epmd = None
 
+    async def alarm(self, *, on: bool) -> None:
+        """Let it find its disk full, or not any more."""
+        command = DEBIAN.with_name("rabbitmqctl")
+        control = await asyncio.create_subprocess_exec(
+            str(command) if command.exists() else "rabbitmqctl",
+            "set_disk_free_limit",
+            "1000000GB" if on else "1MB",
+            cwd=self._directory,
+            env=self._environment(),
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+        )
+        assert await control.wait() == 0, self.log()
+
     def log(self) -> str:
         return (self._directory / "output.log").read_text(errors="replace")[-4000:]
 

@@ -24,7 +24,10 @@ class Delivery:
     attempts: int
     """The number of this attempt, from 1, those counted whose worker died."""
     unanswered: int = 0
-    """How many attempts just before this one ended without a word, because their worker died."""
+    """How many attempts just before this one ended without a word, because their worker died.
+
+    A lost connection of a worker that lives is none of them.
+    """
 
 
 @dataclass(frozen=True)

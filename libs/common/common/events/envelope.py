@@ -99,6 +99,8 @@ class Envelope(BaseModel):
             document = json.loads(body)
         except (UnicodeDecodeError, ValueError) as error:
             raise Unparseable(f"the body is not JSON: {error}") from error
+        except RecursionError as error:
+            raise Unparseable("the body is nested too deeply to be read") from error
         if not isinstance(document, dict):
             raise Unparseable(f"the body is a JSON {type(document).__name__}, not an object")
         if "payload" not in document:

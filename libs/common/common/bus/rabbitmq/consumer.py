@@ -2,7 +2,9 @@
 
 A message is acknowledged after its handler took it, or after its copy on a rung or among the dead
 letters was confirmed: a crash in between repeats it, never loses it. When the connection is lost,
-the broker gives what was in hand to somebody else, so the handlers are stopped.
+the broker gives what was in hand to somebody else, so the handlers are stopped. What comes back to
+us then is no death (`memory`). Copies leave by another connection and are waited for beside the
+loop (`outlet`), so that a broker that takes none for a while still gets what is acknowledged.
 
 To handle a message alone the consumer is cancelled, and what came with it goes back to the queue
 with its count of deaths as it was: the broker counts whatever has not been acknowledged, begun or
@@ -14,14 +16,17 @@ import math
 import time
 from dataclasses import dataclass
 
+from aio_pika import Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from common.bus.consumer import Consumer, Consumption
 from common.bus.delivery import Delivery, Failure
 from common.bus.rabbitmq import messages
-from common.bus.rabbitmq.layout import Layout
+from common.bus.rabbitmq.layout import DELIVERY_LIMIT, Layout
 from common.bus.rabbitmq.link import ANSWER_TIMEOUT, connected, unavailable
-from common.crash_points import crash_point
+from common.bus.rabbitmq.memory import Memory
+from common.bus.rabbitmq.outlet import Outlet
+from common.crash_points import CrashPoint, crash_point
 from common.errors import Unavailable
 from common.stopping import TIDY_SECONDS
 
@@ -30,6 +35,9 @@ PROBE = 2.0
 PROBE_TIMEOUT = 3.0
 STALLED = 2
 """Probes in a row that find messages waiting while none came: then the consumer is made anew."""
+RENEWED = DELIVERY_LIMIT // 2
+"""Returns after which a message is put back as a new one: the broker, which forgives none of them,
+would bury it at twice as many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +45,11 @@ class Taken:
     """A message in hand, until it is acknowledged on the channel it came by."""
 
     message: AbstractIncomingMessage
-    alone: bool = False
+    unanswered: int
+    """How many workers, as far as we know, have died of it."""
+    alone: bool
+    worn: bool
+    """Whether the broker has had it back so often that it goes back as a new one."""
 
     @property
     def tag(self) -> int:
@@ -61,6 +73,10 @@ class RabbitConsumer(Consumer[Taken]):
         self._cancelled = False
         self._aside: dict[Taken, Delivery] = {}
         """What came with a suspect, itself included, and has not been begun."""
+        self._leaving: dict[Taken, asyncio.Task[None]] = {}
+        """What a copy is being made of; it is acknowledged when that is confirmed."""
+        self._outlet = Outlet(url)
+        self._memory = Memory()
         super().__init__(consumption)
 
     @property
@@ -75,6 +91,7 @@ class RabbitConsumer(Consumer[Taken]):
                     channel = await connection.channel(on_return_raises=True)
                     await self._consume(channel)
         finally:
+            await self._stop_leaving()
             await self._stop_handlers()
             self._held.clear()
             self._aside.clear()
@@ -99,7 +116,7 @@ class RabbitConsumer(Consumer[Taken]):
                 await self._settle(channel)
                 return await self._hand_back(channel)
             if self._aside and not (self._closing or self._held):
-                await self._isolate(channel)
+                self._isolate()
             if tag is not None:
                 await self._probe(channel)
             await self._rest(PROBE)
@@ -129,12 +146,16 @@ class RabbitConsumer(Consumer[Taken]):
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._received += 1
         self.newest_taken = max(self.newest_taken, messages.published_at(message))
-        delivery = messages.delivery_of(message, self.queue)
-        if delivery.unanswered or self._aside or not self._free:
-            self._aside[Taken(message, alone=True)] = delivery
+        forgiven = self._memory.returned_by_us(message)
+        delivery = messages.delivery_of(message, self.queue, forgiven)
+        worn = messages.returns(message) >= RENEWED
+        apart = bool(delivery.unanswered or worn or self._aside or not self._free)
+        taken = Taken(message, delivery.unanswered, alone=apart, worn=worn)
+        if apart:
+            self._aside[taken] = delivery
             self._wake.set()
         else:
-            self._start(Taken(message), delivery)
+            self._start(taken, delivery)
 
     def _on_cancel(self, _frame: object) -> None:
         self._cancelled = True
@@ -144,18 +165,28 @@ class RabbitConsumer(Consumer[Taken]):
         self._wake.set()
 
     async def _settle(self, channel: AbstractChannel) -> None:
-        outcomes = tuple(self._finished)
+        outcomes, self._finished = self._finished, []
+        done = [taken for taken in self._leaving if self._leaving[taken].done()]
+        for taken in done:
+            self._leaving.pop(taken).result()
         if outcomes:
             crash_point("delivery.before_ack", self.queue)
-        failed = [(taken.message, failure) for taken, failure in outcomes if failure is not None]
+        for taken, failure in outcomes:
+            # One that did not end when it was stopped is on its way back already.
+            if taken in self._held and taken not in self._leaving and taken not in done:
+                if failure is None:
+                    done.append(taken)
+                else:
+                    self._move(taken, failure)
+        if not done:
+            return
+        self._moved_at = time.monotonic()
+        for taken in done:
+            self._held.pop(taken, None)
+            self._aside.pop(taken, None)
         async with asyncio.timeout(ANSWER_TIMEOUT):
-            if failed:
-                await asyncio.gather(*(self._move(channel, *one) for one in failed))
-                crash_point("delivery.moved", self.queue)
-            self._settled(outcomes)
-            await self._acknowledge(channel, {taken.tag for taken, _ in outcomes})
-        if outcomes:
-            crash_point("delivery.acked", self.queue)
+            await self._acknowledge(channel, {taken.tag for taken in done})
+        crash_point("delivery.acked", self.queue)
 
     async def _acknowledge(self, channel: AbstractChannel, tags: set[int]) -> None:
         # One acknowledgement covers everything older than the oldest message still in hand.
@@ -167,45 +198,53 @@ class RabbitConsumer(Consumer[Taken]):
         for tag in tags.difference(together):
             await underlay.basic_ack(tag)
 
-    async def _move(
-        self, channel: AbstractChannel, message: AbstractIncomingMessage, failure: Failure
-    ) -> None:
+    def _move(self, taken: Taken, failure: Failure) -> None:
         if failure.pause is None:
-            copy, to = messages.buried(message, failure), self._layout.dead_letters(self.queue)
+            copy = messages.buried(taken.message, failure)
+            to = self._layout.dead_letters(self.queue)
         else:
-            copy = messages.repeat_of(message, failure)
+            copy = messages.repeat_of(taken.message, failure)
             to = self._layout.rung(self.queue, failure.pause)
-        # Mandatory: were the target gone, the message would be lost with the acknowledgement.
-        await channel.default_exchange.publish(copy, to, mandatory=True)
+        self._leave(taken, copy, to, "delivery.moved")
 
-    async def _isolate(self, channel: AbstractChannel) -> None:
+    def _isolate(self) -> None:
         # The first of those with most deaths stays; max() returns the first.
-        first = max(self._aside, key=lambda taken: self._aside[taken].unanswered)
-        back = [taken for taken in self._aside if taken is not first]
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            await self._return(channel, back)
-        self._start(first, self._aside.pop(first))
+        first = max(self._aside, key=lambda taken: taken.unanswered)
+        back = [taken for taken in self._aside if taken is not first or taken.worn]
+        if back:
+            self._return(back)
+        else:
+            self._start(first, self._aside.pop(first))
 
     async def _hand_back(self, channel: AbstractChannel) -> None:
         async with asyncio.timeout(TIDY_SECONDS):
-            await self._return(channel, [*self._held, *self._aside])
+            self._return([*self._held, *self._aside])
+            while self._leaving:
+                await asyncio.wait(self._leaving.values(), return_when=asyncio.FIRST_COMPLETED)
+                await self._settle(channel)
 
-    async def _return(self, channel: AbstractChannel, back: list[Taken]) -> None:
+    def _return(self, back: list[Taken]) -> None:
         # As new messages: one that merely returned to the queue would count as a worker's death.
-        await asyncio.gather(
-            *(
-                channel.default_exchange.publish(
-                    messages.handed_back(taken.message), self._name, mandatory=True
-                )
-                for taken in back
-            )
-        )
-        if back:
-            crash_point("delivery.handed_back", self.queue)
         for taken in back:
-            self._held.pop(taken, None)
-            self._aside.pop(taken, None)
-        await self._acknowledge(channel, {taken.tag for taken in back})
+            if taken not in self._leaving:
+                copy = messages.handed_back(taken.message, taken.unanswered)
+                self._leave(taken, copy, self._name, "delivery.handed_back")
+
+    def _leave(self, taken: Taken, copy: Message, to: str, confirmed: CrashPoint) -> None:
+        async def leave() -> None:
+            await self._outlet.send(copy, to)
+            crash_point(confirmed, self.queue)
+
+        self._leaving[taken] = asyncio.create_task(leave())
+        self._leaving[taken].add_done_callback(lambda _: self._wake.set())
+
+    async def _stop_leaving(self) -> None:
+        tasks = list(self._leaving.values())
+        self._leaving.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._outlet.close()
 
     async def _probe(self, channel: AbstractChannel) -> None:
         if time.monotonic() < self._probe_at:

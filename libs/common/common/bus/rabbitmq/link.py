@@ -5,13 +5,13 @@ nobody can tell whether a consumer is back; here whoever uses a connection sees 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from common.bus.rabbitmq.tolerance import accept_odd_properties
 from common.errors import Unavailable
@@ -103,6 +103,16 @@ class Link:
                 async with connection.channel(on_return_raises=True) as channel:
                     yield channel
 
+    async def missing(self, queues: Iterable[str]) -> str | None:
+        """Return the first of these queues that is not on the broker, if any."""
+        with unavailable():
+            try:
+                async with asyncio.timeout(ANSWER_TIMEOUT), self.session() as channel:
+                    return await _missing(channel, queues)
+            except TimeoutError:
+                await self.close()
+                raise
+
     async def close(self) -> None:
         """Close the connection; the next use opens another."""
         connection, self._connection, self._publishing = self._connection, None, None
@@ -126,6 +136,15 @@ class Link:
             await self.close()
             self._connection = await _open(self._url)
         return self._connection
+
+
+async def _missing(channel: AbstractChannel, queues: Iterable[str]) -> str | None:
+    for queue in queues:
+        try:
+            await channel.declare_queue(queue, durable=True, passive=True)
+        except ChannelNotFoundEntity:  # it ends the channel
+            return queue
+    return None
 
 
 async def _open(url: str) -> AbstractConnection:

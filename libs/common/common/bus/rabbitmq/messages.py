@@ -36,9 +36,13 @@ def message_of(envelope: Envelope) -> Message:
     return _message(envelope.to_bytes(), str(envelope.id), headers)
 
 
-def delivery_of(message: AbstractIncomingMessage, queue: str) -> Delivery:
-    """Return what was delivered; a return to the queue means that a worker fell silent."""
-    unanswered = _unanswered(message)
+def delivery_of(message: AbstractIncomingMessage, queue: str, forgiven: int = 0) -> Delivery:
+    """Return what was delivered; a return to the queue means that a worker fell silent.
+
+    `forgiven`: how many of its returns came of a connection that was lost, by us who live.
+    """
+    # The broker counts returns of this copy; what earlier copies had travels in a header.
+    unanswered = _number(message, "unanswered") + max(returns(message) - forgiven, 0)
     return Delivery(
         queue=queue,
         routing_key=_routing_key(message),
@@ -46,6 +50,17 @@ def delivery_of(message: AbstractIncomingMessage, queue: str) -> Delivery:
         attempts=_number(message, "attempts") + unanswered + 1,
         unanswered=unanswered,
     )
+
+
+def returns(message: AbstractIncomingMessage) -> int:
+    """Return how often the broker has had this copy back from a consumer that did not answer."""
+    # At the first delivery the broker writes no count: then this is a hand's.
+    return _number(message, "x-delivery-count") if message.redelivered else 0
+
+
+def name_of(message: AbstractIncomingMessage) -> str | None:
+    """Return what a message and all its copies are called, if anything."""
+    return _label(message, "id") or message.message_id
 
 
 def published_at(message: AbstractIncomingMessage) -> float:
@@ -62,12 +77,10 @@ def repeat_of(message: AbstractIncomingMessage, failure: Failure) -> Message:
     return _copy(message, {"attempts": failure.attempts, "reason": failure.reason})
 
 
-def handed_back(message: AbstractIncomingMessage) -> Message:
+def handed_back(message: AbstractIncomingMessage, unanswered: int) -> Message:
     """Return the copy that goes back to the queue although nobody has tried it to the end."""
-    return _copy(
-        message,
-        {"attempts": _number(message, "attempts"), "unanswered": _unanswered(message)},
-    )
+    kept = {"attempts": _number(message, "attempts"), "unanswered": min(unanswered, MOST)}
+    return _copy(message, {**kept})
 
 
 def buried(message: AbstractIncomingMessage, failure: Failure) -> Message:
@@ -185,11 +198,6 @@ def _number(message: AbstractIncomingMessage, header: str) -> int:
     # more than the largest could not be written any more.
     value = message.headers.get(header)
     return min(max(value, 0), MOST) if isinstance(value, int) else 0
-
-
-def _unanswered(message: AbstractIncomingMessage) -> int:
-    # The broker counts returns of this copy; what earlier copies had travels in a header.
-    return _number(message, "unanswered") + _number(message, "x-delivery-count")
 
 
 def _uuid(text: str | None) -> UUID | None:
