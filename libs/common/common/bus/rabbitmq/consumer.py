@@ -180,7 +180,6 @@ class RabbitConsumer(Consumer[Taken]):
                     self._move(taken, failure)
         if not done:
             return
-        self._moved_at = time.monotonic()
         for taken in done:
             self._held.pop(taken, None)
             self._aside.pop(taken, None)
