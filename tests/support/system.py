@@ -69,7 +69,7 @@ class Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self.module, *self.arguments],
                 cwd=self.log.parent,
-                env={**clean_environment(), **self.environment},
+                env={**clean_environment(), "PYTHONFAULTHANDLER": "1", **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -99,6 +99,10 @@ class Process:
         try:
             return self._process.wait(30)
         except subprocess.TimeoutExpired:
+            # The interpreter writes down where its threads are, and ends.
+            self._process.send_signal(signal.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
             self.kill()
             raise AssertionError(f"{self.module} did not stop: {self.tail()}") from None
 
