@@ -24,9 +24,15 @@ async def forever(
     A turn that fails is followed by a pause of so many seconds. What is away is a warning; anything
     else is an error with its stack. Neither ends the loop: a service whose relay or worker had
     silently stopped would look ready and do nothing.
+
+    A cancellation ends it at the latest after the turn under way, also when a library took that for
+    its own: `asyncio.wait_for` does so on Python 3.11 when what it waits for ends just then.
     """
     stop = until or asyncio.Event()
+    task = asyncio.current_task()
     while not stop.is_set():
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
         try:
             await turn()
         except Unavailable as error:
