@@ -63,7 +63,7 @@ class Reads:
         """Return what is known of these symbols."""
         newest = (
             select(SNAPSHOTS)
-            .where(_is_said_of_column(), SNAPSHOTS.c.beta.is_not(None) | _IS_SIZED)
+            .where(_is_said_of_column(), _DESCRIBES)
             .order_by(SNAPSHOTS.c.session.desc())
             .limit(1)
             .lateral("newest")
@@ -97,7 +97,10 @@ class Reads:
         return None if row is None else Curve(row.session, tuple(row.rates))
 
 
-_IS_SIZED = or_(SNAPSHOTS.c.market_cap.is_not(None), SNAPSHOTS.c.dividend_yield.is_not(None))
+_DESCRIBES = or_(
+    *(SNAPSHOTS.c[name].is_not(None) for name in ("market_cap", "dividend_yield", "beta"))
+)
+"""Whether a snapshot says anything of a profile: silence of today hides no word of yesterday."""
 
 
 def _is_said_of_column() -> ColumnElement[bool]:
