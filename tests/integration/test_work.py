@@ -139,7 +139,7 @@ async def test_work_in_hand_when_the_process_stops_is_finished_and_no_other_begu
 
 
 async def test_work_that_does_not_finish_in_time_goes_to_another_worker_at_once(unit_of_work):
-    started, stopping = [], Stopping(finish=0.3)
+    started, finished, stopping = [], [], Stopping(finish=0.3)
 
     async def run(work, finish):
         started.append(work.id)
@@ -147,6 +147,7 @@ async def test_work_that_does_not_finish_in_time_goes_to_another_worker_at_once(
             await asyncio.sleep(60)
         async with finish():
             pass
+        finished.append(work.id)
 
     first = Worker(unit_of_work, job(run, []), stopping=stopping)
     async with first.running():
@@ -157,7 +158,9 @@ async def test_work_that_does_not_finish_in_time_goes_to_another_worker_at_once(
     assert time.monotonic() - began < 0.3 + TIDY_SECONDS
     async with Worker(unit_of_work, job(run, [])).running():
         await until(lambda: len(started) == 2, 5)  # a lease is 15 s
-        await until(lambda: not first._in_hand)
+        # Started is not finished: leaving before the commit would cut it off.
+        await until(lambda: finished)
+    assert not first._in_hand
     assert await count(unit_of_work, unit_of_work.tables.work) == 0
 
 
