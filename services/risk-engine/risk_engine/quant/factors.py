@@ -47,8 +47,8 @@ class Loadings:
     """What securities load on factors, and what is left; NaN where nothing was estimated.
 
     `errors` are the posterior standard errors, robust to variances that change and to short memory.
-    `specific_variance` is per session. `r_squared` is out of the sample: of five blocks of time, each
-    predicted by the others, and not known where a security's history is in one of them.
+    `specific_variance` is per session. `r_squared` is out of the sample: of five blocks of time,
+    each predicted by the others; not known where all of a security's history is in one of them.
     `residuals` are (sessions of the window, securities).
     """
 
