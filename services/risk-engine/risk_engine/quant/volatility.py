@@ -7,17 +7,15 @@ has fewer returns than `minimum` is NaN.
 """
 
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 from scipy.signal import lfilter
 from scipy.stats import chi2, rankdata
 
 from risk_engine.quant.panel import FloatArray, IntArray
+from risk_engine.quant.rolling import column_sum, deviations, rolling_mean, rolling_variance
 
 SESSIONS_PER_YEAR = 252
-MIN_COVERAGE = 0.8
-"""Share of a window whose returns must be known, unless a minimum is given."""
 EWMA_DECAY = 0.94
 EWMA_SLOW_DECAY = 0.97
 EWMA_MINIMUM = 20
@@ -59,23 +57,15 @@ def rolling_volatility(
     The sample deviation with n - 1, or the root mean square with `zero_mean` (Hull, ch. 15.4 and
     23.1). NaN where fewer returns than `minimum` (default: four of five) are known in the window.
     """
-    least = max(ceil(MIN_COVERAGE * window) if minimum is None else minimum, 2)
-    known = np.isfinite(returns)
-    # Deviations from any number give the same variance; from the mean they lose the fewest digits.
-    moved = np.where(known, returns if zero_mean else returns - _mean(returns), 0.0)
-    count = _rolling_sum(known.astype(np.float64), window)
-    squares = _rolling_sum(moved**2, window)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if zero_mean:
-            variance = squares / count
-        else:
-            variance = (squares - _rolling_sum(moved, window) ** 2 / count) / (count - 1)
-    variance[count < least] = np.nan
-    return per_year(np.sqrt(np.maximum(variance, 0.0)))
+    if zero_mean:
+        variance = rolling_mean(returns**2, window, minimum=minimum)
+    else:
+        variance = rolling_variance(returns, window, minimum=minimum)
+    return per_year(np.sqrt(variance))
 
 
 def downside_volatility(returns: FloatArray, *, minimum: int, target: float = 0.0) -> FloatArray:
-    """Return the root mean square of what returns fall short of a daily target, (series,), per year.
+    """Return the root mean square shortfall of returns below a daily target, (series,), per year.
 
     Over all rows given, those without a shortfall counted as zero (Sortino and van der Meer, 1991).
     NaN with fewer than `minimum` returns.
@@ -83,7 +73,7 @@ def downside_volatility(returns: FloatArray, *, minimum: int, target: float = 0.
     known = np.isfinite(returns)
     short = np.where(known, np.minimum(returns - target, 0.0), 0.0)
     count = known.sum(axis=0)
-    mean = (short**2).sum(axis=0) / np.maximum(count, 1)
+    mean = column_sum(short**2) / np.maximum(count, 1)
     return per_year(np.where(count >= max(minimum, 1), np.sqrt(mean), np.nan))
 
 
@@ -116,11 +106,10 @@ def kurtosis(returns: FloatArray) -> FloatArray:
 
     m4 / m2**2 with n. NaN where nothing varies or fewer than four returns are known.
     """
-    known = np.isfinite(returns)
-    count = known.sum(axis=0)
-    moved = np.where(known, returns - _mean(returns), 0.0)
-    second = (moved**2).sum(axis=0) / np.maximum(count, 1)
-    fourth = (moved**4).sum(axis=0) / np.maximum(count, 1)
+    count = np.isfinite(returns).sum(axis=0)
+    moved = deviations(returns)
+    second = column_sum(moved**2) / np.maximum(count, 1)
+    fourth = column_sum((moved**2) ** 2) / np.maximum(count, 1)
     varies = (count >= 4) & (second > 0)
     return np.where(varies, fourth / np.where(varies, second, 1.0) ** 2, np.nan)
 
@@ -191,15 +180,3 @@ def _degrees_of_freedom(count: FloatArray, kurtosis: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         degrees = 2 * count / (fat - (count - 3) / (count - 1))
     return np.where(count >= 2, degrees, np.nan)
-
-
-def _mean(returns: FloatArray) -> FloatArray:
-    known = np.isfinite(returns)
-    total = np.where(known, returns, 0.0).sum(axis=0)
-    return np.asarray(total / np.maximum(known.sum(axis=0), 1))
-
-
-def _rolling_sum(values: FloatArray, window: int) -> FloatArray:
-    total = np.concatenate((np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)))
-    first = np.maximum(np.arange(1, len(total)) - window, 0)
-    return np.asarray(total[1:] - total[first])
