@@ -32,8 +32,8 @@ FLOOR = 0.01
 CLIP = (0.3, 3.0)
 CLIP_WINDOW = 63
 BAND = 1.96
-LEAST_DETERMINANT = 1e-10
-"""Of the scaled normal equations: below it the three terms are one and the same."""
+LEAST_SIZE, LEAST_DETERMINANT = 1e-6, 1e-10
+"""Of a term, in logs, and of the scaled normal equations: below them terms do not differ."""
 
 HAR, EWMA, NONE = 0, 1, 2
 MODELS = ("har_ewma_0.94", "ewma_0.97", None)
@@ -222,7 +222,8 @@ def _solve(moments: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     size = np.sqrt(np.einsum("...kk->...k", squares))
     both = size[..., :, np.newaxis] * size[..., np.newaxis, :]
     scaled = np.divide(squares, both, out=np.zeros_like(squares), where=both > 0)
-    sound = (np.linalg.det(scaled) > LEAST_DETERMINANT) & (count > len(TERMS))
+    varies = (size > LEAST_SIZE * size[..., :1]).all(axis=-1) & (count > len(TERMS))
+    sound = varies & (np.linalg.det(scaled) > LEAST_DETERMINANT)
     sound = sound[..., np.newaxis, np.newaxis]
     scaled = np.where(sound, scaled, np.eye(len(TERMS)))
     inverse = np.where(sound, np.linalg.inv(scaled), np.nan) / np.where(sound, both, 1.0)
