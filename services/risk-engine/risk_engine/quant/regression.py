@@ -3,9 +3,9 @@
 Axes: regressors are (sessions, regressors), an intercept being one of them; what is explained is
 (sessions, series), sessions ascending. A session counts for a series where it and every regressor
 are known. Coefficients are (series, regressors), their covariances (series, regressors,
-regressors); NaN for a series whose sessions do not determine them. Sources: Greene, Econometric
-Analysis, ch. 4, 9 and 20; Newey and West 1987 and 1994 (the lag); Belsley, Kuh and Welsch,
-Regression Diagnostics, ch. 3; Kish, Survey Sampling, ch. 11.
+regressors); NaN for a series whose sessions do not determine them. Sources: Greene,
+Econometric Analysis, ch. 4, 9 and 20; Newey and West 1987 and 1994 (the lag); MacKinnon and White
+1985 (HC3); Belsley, Kuh and Welsch, Regression Diagnostics, ch. 3; Kish, Survey Sampling, ch. 11.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ BLOCK = 512
 """Series whose scores are held at a time: (sessions, series, regressors) is large for thousands."""
 SINGULAR = 1e-14
 """Smallest over largest eigenvalue of scaled moments below which regressors determine nothing."""
+LEAST_FREEDOM = 0.1
+"""A session that decides the fit alone has a leverage of 1, and an error of anything."""
 TO_DEVIATION = 1.4826
 """Median absolute deviation to standard deviation, of a normal distribution."""
 
@@ -55,7 +57,7 @@ class Fit:
 
 def newey_west_lag(sessions: int) -> int:
     """Return the lag of Newey and West: floor(4 (T / 100)^(2/9))."""
-    return floor(4 * (sessions / 100) ** (2 / 9))
+    return floor(4 * float((sessions / 100) ** (2 / 9)))
 
 
 def moments(x: FloatArray, y: FloatArray, weights: FloatArray) -> Moments:
@@ -64,7 +66,7 @@ def moments(x: FloatArray, y: FloatArray, weights: FloatArray) -> Moments:
     `weights` are (sessions,), of any size: each series' are scaled after Kish, so that their sum is
     the number of equally weighted observations that would tell as much, (sum w)^2 / sum w^2.
     """
-    complete = np.isfinite(x).all(axis=1)
+    complete = np.asarray(np.isfinite(x).all(axis=1))
     known = np.isfinite(y) & complete[:, np.newaxis]
     weighted = np.where(known, weights[:, np.newaxis], 0.0)
     total, squares = weighted.sum(axis=0), (weighted**2).sum(axis=0)
@@ -119,24 +121,31 @@ def homoskedastic_covariance(data: Moments, variance: FloatArray) -> FloatArray:
 def newey_west_covariance(x: FloatArray, data: Moments, fit: Fit, lag: int) -> FloatArray:
     """Return the coefficients' covariance whatever the errors' variances and short memory.
 
-    Newey and West with Bartlett's weights up to `lag`, without a correction for small samples.
+    Newey and West with Bartlett's weights up to `lag`, on residuals corrected for leverage: without
+    a lag it is MacKinnon and White's HC3.
     """
     inverse = invert(data.gram)
     return np.asarray(inverse @ long_run_covariance(x, data, fit, lag) @ inverse)
 
 
 def long_run_covariance(x: FloatArray, data: Moments, fit: Fit, lag: int) -> FloatArray:
-    """Return the covariance of X'We by Newey and West, (series, regressors, regressors)."""
+    """Return the covariance of X'We by Newey and West, (series, regressors, regressors).
+
+    Each residual is divided by 1 less its leverage (MacKinnon and White 1985): regressors have
+    heavy tails, and the sessions that tell most are the ones a fit follows most closely.
+    """
     series, count = fit.residuals.shape[1], x.shape[1]
     known = np.nan_to_num(x)
     answer = np.empty((series, count, count))
     for first in range(0, series, BLOCK):
         some = slice(first, first + BLOCK)
-        errors = (data.weights[:, some] * np.nan_to_num(fit.residuals[:, some])).T
+        weights = data.weights[:, some]
+        freedom = np.maximum(1 - weights * _distances(known, data.gram[some]), LEAST_FREEDOM)
+        errors = (weights * np.nan_to_num(fit.residuals[:, some] / freedom)).T
         scores = errors[:, :, np.newaxis] * known
         smooth = scores.copy()
         for back in range(1, min(lag, len(x) - 1) + 1):
-            # Half of each weight, for the sum below is taken with its transpose.
+            # Twice each weight, for the sum below is halved with its transpose.
             smooth[:, back:] += 2 * (1 - back / (lag + 1)) * scores[:, :-back]
         product = np.swapaxes(smooth, 1, 2) @ scores
         answer[some] = (product + np.swapaxes(product, 1, 2)) / 2
@@ -203,6 +212,13 @@ def condition_number(x: FloatArray) -> float:
     if (length == 0).any():
         return float("inf")
     return float(np.linalg.cond(x / length))
+
+
+def _distances(x: FloatArray, gram: FloatArray) -> FloatArray:
+    # x_t' (X'WX)^-1 x_t for each session and series.
+    count = x.shape[1]
+    products = (x[:, :, np.newaxis] * x[:, np.newaxis, :]).reshape(len(x), count * count)
+    return np.asarray(products @ np.nan_to_num(invert(gram)).reshape(-1, count * count).T)
 
 
 def invert(gram: FloatArray) -> FloatArray:

@@ -147,7 +147,7 @@ def out_of_sample_errors(
         fit = ridge(data, variance, prior)
         total = (data.weights * np.nan_to_num(y[trained])).sum(axis=0)
         mean = np.divide(total, data.effective, out=np.zeros_like(total), where=data.effective > 0)
-        known = np.isfinite(y[judged]) & np.isfinite(x[judged]).all(axis=1)[:, np.newaxis]
+        known = np.isfinite(y[judged]) & np.isfinite(x[judged]).all(axis=1, keepdims=True)
         weighted = np.where(known, weights[judged, np.newaxis], 0.0)
         error = np.where(known, y[judged] - predict(x[judged], fit.coefficients), 0.0)
         left += (weighted * error**2).sum(axis=0)
