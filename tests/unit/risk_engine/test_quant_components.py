@@ -31,7 +31,9 @@ def test_c14_24_jorion_s_two_currencies():
     share = component / component.sum()
     assert share == pytest.approx([0.410, 0.590], abs=5e-4)
     assert share * exposure.sum() / exposure == pytest.approx([0.615, 1.770], abs=5e-4)
-    more = normal_components(exposure + [10_000, 0], covariance, (confidence,)).volatility[0]
+    more = normal_components(
+        exposure + np.array([10_000, 0]), covariance, (confidence,)
+    ).volatility[0]
     assert z * (more - found.volatility[0]) == pytest.approx(529, abs=0.5)
     assert 10_000 * found.marginal[0, 0] == pytest.approx(528, abs=0.5)
 
@@ -157,7 +159,7 @@ def test_the_kernel_finds_the_normal_components_of_a_normal_book():
 
 
 def test_a_hedge_takes_away_and_nothing_adds_nothing():
-    pnl, holdings, book = scenarios(6, sizes=(2,))
+    _, holdings, book = scenarios(6, sizes=(2,))
     holdings = np.stack([holdings[0], -0.5 * holdings[0], np.zeros_like(holdings[0])])
     book = np.zeros(3, np.int64)
     found, risk = parts(holdings.sum(axis=0)[None], holdings, book)

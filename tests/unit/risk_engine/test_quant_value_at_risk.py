@@ -1,4 +1,4 @@
-"""Value at risk and expected shortfall of scenarios: worked examples, oracles and what must hold."""
+"""Value at risk and expected shortfall of scenarios: worked examples, oracles, properties."""
 
 import empyrical
 import numpy as np

@@ -79,14 +79,12 @@ def draw(
     half, factors = draws // 2, len(factor_covariance)
     cells = (np.arange(half) + 0.5) / half
     mixing = _chance(_MIXING).permutation((degrees - 2) / chdtri(degrees, 1 - cells))
-    mixing *= 1 / mixing.mean()
     normals = _chance(_FACTORS).standard_normal((half, factors))
     if factors:
         matched = np.linalg.cholesky(normals.T @ normals / half)
         normals = np.linalg.solve(matched, normals.T).T
         normals = normals @ np.linalg.cholesky(factor_covariance).T
-    unit = stdtrit(degrees, cells)
-    unit /= np.sqrt((unit**2).mean())
+    unit = stdtrit(degrees, cells) * np.sqrt((degrees - 2) / degrees)
     columns = _chance(_RESIDUALS).permuted(np.tile(unit, (_COLUMNS, 1)), axis=1)
     return Draws(normals * np.sqrt(mixing)[:, None], np.concatenate((columns, columns), axis=1))
 
