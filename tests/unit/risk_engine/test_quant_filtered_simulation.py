@@ -41,15 +41,16 @@ def test_a_return_is_repeated_in_tomorrow_s_volatility():
     assert filtered_returns(returns) == pytest.approx(expected[-504:], rel=1e-9)
 
 
-def test_scenarios_have_tomorrow_s_volatility_whatever_the_past_had():
-    """But for what dividing by an estimate adds: (kurtosis - 1) times its weights' squares."""
-    added = np.sqrt(1 + (6 - 1) * 0.06 / 1.94)
-    calm, wild = clustered(symbols=200), clustered(symbols=200)[::-1]
-    for returns, truth in ((calm, 0.02), (wild, 0.01)):
-        forecast = ewma_volatility(returns)[-1]
-        ratio = filtered_returns(returns).std(axis=0) / forecast
-        assert ratio.mean() == pytest.approx(added, abs=0.02)
-        assert np.sqrt((forecast**2).mean()) == pytest.approx(truth, rel=0.05)
+@pytest.mark.parametrize("now", [0.01, 0.03])
+def test_scenarios_have_tomorrow_s_volatility_whatever_the_past_had(now):
+    """But for what an estimate adds by its error, and by its age of sixteen sessions."""
+    error, age = np.sqrt(1 + 2 * 0.06 / 1.94), (now / 0.02) ** (16 / 780)
+    size = np.geomspace(0.02, now, 780)[:, None]
+    returns = size * np.random.default_rng(1).standard_normal((780, 500))
+    forecast = ewma_volatility(returns)[-1]
+    assert np.sqrt((forecast**2).mean()) == pytest.approx(now, rel=0.02)
+    ratio = filtered_returns(returns).std(axis=0) / forecast
+    assert ratio.mean() == pytest.approx(error * age, abs=0.005)
 
 
 def test_scaling_returns_scales_scenarios():
