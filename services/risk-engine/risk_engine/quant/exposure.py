@@ -97,7 +97,8 @@ def notional(units: FloatArray, spot: FloatArray) -> FloatArray:
 
 def share_of(amount: FloatArray, whole: FloatArray) -> FloatArray:
     """Return amount / whole as a fraction, (accounts,); NaN where the whole is not above zero."""
-    return np.divide(amount, whole, out=np.full(amount.shape, np.nan), where=whole > 0)
+    share = np.divide(amount, whole, out=np.full(amount.shape, np.nan), where=whole > 0)
+    return np.asarray(share)
 
 
 def known_share(

@@ -10,6 +10,7 @@ Value at Risk, ch. 13 (liquidity risk), and Dowd, Measuring Market Risk, ch. 14.
 
 import numpy as np
 
+from risk_engine.quant.exposure import share_of
 from risk_engine.quant.panel import FloatArray, IntArray, sum_by
 
 VOLUME_SESSIONS = 20
@@ -34,7 +35,10 @@ def average_daily_volume(volume: FloatArray, split_ratio: FloatArray) -> FloatAr
     known = np.isfinite(restated)
     count = known.sum(axis=0)
     total = np.where(known, restated, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count >= LEAST_SESSIONS)
+    average = np.divide(
+        total, count, out=np.full(total.shape, np.nan), where=count >= LEAST_SESSIONS
+    )
+    return np.asarray(average)
 
 
 def days_to_liquidate(
@@ -47,7 +51,7 @@ def days_to_liquidate(
     """
     traded = participation * daily_volume
     size = np.abs(quantity)
-    return np.divide(size, traded, out=np.full(size.shape, np.nan), where=traded > 0)
+    return np.asarray(np.divide(size, traded, out=np.full(size.shape, np.nan), where=traded > 0))
 
 
 def liquidation_scale(days: FloatArray) -> FloatArray:
@@ -72,4 +76,4 @@ def sold_within(
     done = np.minimum(1.0, horizon / np.maximum(days[known], horizon))
     gross = sum_by(owner, size, accounts)
     sold = sum_by(owner, size * done, accounts)
-    return np.divide(sold, gross, out=np.full(accounts, np.nan), where=gross > 0)
+    return share_of(sold, gross)
