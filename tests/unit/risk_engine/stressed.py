@@ -43,9 +43,15 @@ def terms(chance, size=40, owners=12):
 def pricer(options, price=european_price):
     """Return what revalues rows of the contracts."""
 
-    def revalue(row, spot, volatility, shift):
-        picked = options.part(row)
-        return price(replace(picked, spot=spot, volatility=volatility, rate=picked.rate + shift))
+    def revalue(rows, spot, volatility, shift):
+        picked = options.part(np.repeat(rows, spot.shape[1]))
+        at = replace(
+            picked,
+            spot=spot.ravel(),
+            volatility=volatility.ravel(),
+            rate=picked.rate + shift.ravel(),
+        )
+        return price(at).reshape(spot.shape)
 
     return revalue
 

@@ -305,23 +305,13 @@ def test_a_change_alone_is_the_one_taken_apart():
     )
 
 
-def test_where_nothing_moves_nothing_is_priced():
-    """The first scenario has no shock: no call, and no change by rounding."""
+def test_where_nothing_moves_nothing_changes():
+    """The first scenario has no shock: no change by rounding."""
     stressed = Stressed(6)
-    asked = []
-
-    def watched(row, *market):
-        asked.append(len(row))
-        return stressed.revalue(row, *market)
-
-    still = underlying_moves(
-        stressed.underlyings, stressed.shocks[:1], stressed.volatility[:1], AXIS
-    )
-    moved = option_moves(
-        stressed.contracts, still, stressed.volatility[:1], stressed.yield_move[:1], watched
-    )
-    assert sum(asked) == 0
-    assert (moved.change == 0).all()
+    moved = stressed.option_moves
+    for values in (moved.change, moved.rate, moved.spot, moved.volatility, moved.by_greek):
+        assert (values[:, 0] == 0).all()
+    assert (stressed.moves.returns[:, 0] == 0).all()
 
 
 def test_small_moves_are_those_of_the_greeks():

@@ -127,12 +127,12 @@ def full_profit(
     shocked = shocked_volatility(
         terms.volatility[contract], terms.years[contract], volatility[owner[option]]
     )
-    after = book.revalue(
-        contract,
+    market = (
         terms.spot[contract] * (1 + change[option]),
         np.where(terms.keeps_volatility[contract], terms.volatility[contract], shocked),
         shocks[owner[option], book.axis.rates],
     )
+    after = book.revalue(contract, *(values[:, None] for values in market))[:, 0]
     change[option] = after - terms.price[contract]
     profit = held.units[mine] * change
     return sum_by(owner, np.where(np.isnan(profit), 0.0, profit), book.portfolios)

@@ -18,8 +18,8 @@ from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.stress import Moves, shocked_volatility
 
 Revalue = Callable[[IntArray, FloatArray, FloatArray, FloatArray], FloatArray]
-"""Price contracts (their rows) at a spot, a volatility and a parallel shift of the rate, per share;
-all four are of one length."""
+"""Price contracts, given by their rows (rows,), at spots, volatilities and parallel shifts of the
+rate, each (rows, scenarios), per share. Where nothing moves it is `Contracts.price`."""
 
 _SMALL = 1e-6
 """A log return below which a quotient of differences is noise, and the delta exact enough."""
@@ -83,9 +83,9 @@ def option_changes(
     `moves` are the underlyings', `shock` and `yield_move` the relative move of 30-day implied
     volatility and the parallel move of the rate, (scenarios,).
     """
-    at = _Pricer(contracts, yield_move, revalue)
-    spot = _spot(contracts, moves.returns)
-    return at(spot, _volatility(contracts, shock)) - contracts.price[:, None]
+    spot, volatility = _spot(contracts, moves.returns), _volatility(contracts, shock)
+    after = _priced(contracts, yield_move, revalue, spot, volatility)
+    return after - contracts.price[:, None]
 
 
 def option_moves(
@@ -99,7 +99,10 @@ def option_moves(
 
     The arguments are those of `option_changes`.
     """
-    at = _Pricer(contracts, yield_move, revalue)
+
+    def at(spot: FloatArray, volatility: FloatArray) -> FloatArray:
+        return _priced(contracts, yield_move, revalue, spot, volatility)
+
     driven = moves.from_volatility
     now, old_spot, old_volatility = (
         values[:, None] for values in (contracts.price, contracts.spot, contracts.volatility)
@@ -124,23 +127,16 @@ def option_moves(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Pricer:
-    # Asks for the cells where anything moves; where nothing does the price is the one of now.
-    contracts: Contracts
-    yield_move: FloatArray
-    revalue: Revalue
-
-    def __call__(self, spot: FloatArray, volatility: FloatArray) -> FloatArray:
-        contracts = self.contracts
-        rate = np.broadcast_to(self.yield_move, (len(contracts), len(self.yield_move)))
-        spot, volatility = (np.broadcast_to(one, rate.shape) for one in (spot, volatility))
-        price = np.repeat(contracts.price[:, None], rate.shape[1], axis=1)
-        moved = (spot != contracts.spot[:, None]) | (rate != 0)
-        row, scenario = np.nonzero(moved | (volatility != contracts.volatility[:, None]))
-        cells = (row, scenario)
-        price[cells] = self.revalue(row, spot[cells], volatility[cells], rate[cells])
-        return price
+def _priced(
+    contracts: Contracts,
+    yield_move: FloatArray,
+    revalue: Revalue,
+    spot: FloatArray,
+    volatility: FloatArray,
+) -> FloatArray:
+    shape = (len(contracts), len(yield_move))
+    market = (np.broadcast_to(values, shape) for values in (spot, volatility, yield_move))
+    return revalue(np.arange(len(contracts)), *market)
 
 
 def _spot(contracts: Contracts, returns: FloatArray) -> FloatArray:
