@@ -29,6 +29,7 @@ def holdings(*rows):
         account=account,
         column=column,
         expects_price=np.ones(len(table), dtype=np.bool_),
+        is_marked=np.zeros(len(table), dtype=np.bool_),
         quantity=table[:, 2],
         multiplier=table[:, 3],
         entry_price=table[:, 4],

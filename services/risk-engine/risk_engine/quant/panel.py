@@ -78,6 +78,50 @@ def last_close(close: FloatArray, column: IntArray, row: IntArray) -> tuple[Floa
     return price, price_row
 
 
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """The closes there are of symbols that have few, as a sorted list like `Actions`."""
+
+    key: IntArray
+    price: FloatArray
+    rows: int
+
+
+def marks(close: FloatArray) -> Marks:
+    """List the usable closes of a (sessions, symbols) table; see `last_close`."""
+    column, row = np.nonzero(((close > 0) & (close <= MAX_PRICE)).T)
+    rows = close.shape[0]
+    return Marks(column * rows + row, close[row, column], rows)
+
+
+def last_mark(listed: Marks, column: IntArray, row: IntArray) -> tuple[FloatArray, IntArray]:
+    """Give the latest close up to `row` however old it is, and its row; NaN and -1 if none."""
+    key = column * listed.rows
+    place = np.searchsorted(listed.key, key + row, side="right") - 1
+    return _mark(listed, column, place, key, key + row)
+
+
+def first_mark(
+    listed: Marks, column: IntArray, row: IntArray, until: IntArray
+) -> tuple[FloatArray, IntArray]:
+    """Give the first close from `row` to `until`, and its row; NaN and -1 if there is none."""
+    key = column * listed.rows
+    place = np.searchsorted(listed.key, key + row, side="left")
+    return _mark(listed, column, place, key + row, key + until)
+
+
+def _mark(
+    listed: Marks, column: IntArray, place: IntArray, first: IntArray, last: IntArray
+) -> tuple[FloatArray, IntArray]:
+    price, row = np.full(column.shape, np.nan), np.full(column.shape, -1, dtype=np.int64)
+    there = np.flatnonzero((column >= 0) & (place >= 0) & (place < listed.key.size))
+    found = listed.key[place[there]]
+    there = there[(found >= first[there]) & (found <= last[there])]
+    price[there] = listed.price[place[there]]
+    row[there] = listed.key[place[there]] % listed.rows
+    return price, row
+
+
 def actions(table: FloatArray, *, idle: float) -> Actions:
     """List the cells of a (sessions, symbols) table that differ from `idle`."""
     column, row = np.nonzero((table != idle).T)

@@ -12,19 +12,24 @@ The identities, with K(a, b] the product of the split ratios after row a up to a
 which gives NAV = equity on the opening session to the last bit, as both sums are then the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from risk_engine.quant.panel import (
+    NO_COLUMN,
+    Actions,
     BoolArray,
     FloatArray,
     IntArray,
     Panel,
     actions,
     dividends_per_share,
+    first_mark,
+    last_mark,
     last_row,
+    marks,
     restated_close,
     split_factor,
     sum_by,
@@ -36,7 +41,9 @@ class Holdings:
     """Positions of all accounts, (holdings,), without NaN but in `exit_price`.
 
     `account` is the row of the owner; `column` the column of its price, NO_COLUMN if it has none.
-    `expects_price` marks what a market quotes (counted in coverage). Quantity and entry price are
+    `expects_price` marks what a market quotes (counted in coverage). `is_marked` marks what has a
+    price on some sessions only, and not for want of a market (options): without one it is carried
+    at its last, and counts at the opening at its first. Quantity and entry price are
     per share as of the later of entry and the account's opening. `exit_day` is beyond every session
     while the holding is open.
     """
@@ -44,6 +51,7 @@ class Holdings:
     account: IntArray
     column: IntArray
     expects_price: BoolArray
+    is_marked: BoolArray
     quantity: FloatArray
     multiplier: FloatArray
     entry_price: FloatArray
@@ -70,13 +78,15 @@ class HoldingValues:
     """What each holding is worth, (holdings,); NaN where not known or not applicable.
 
     `price` is per share as of the valuation date; `price_row` its session, -1 if none.
-    `value` is the market value of an open holding, at cost when `carried`; 0 when it is not open.
-    `opening_priced` tells whether a holding open at the opening had a close there.
+    `value` is the market value of an open holding, 0 when it is not open; when `carried`, it is the
+    last mark's (`price_row` then is its session) or, `at_cost`, the cost basis.
+    `opening_priced` tells whether a holding open at the opening had a price there.
     """
 
     pending: BoolArray
     closed: BoolArray
     carried: BoolArray
+    at_cost: BoolArray
     open_at_opening: BoolArray
     opening_priced: BoolArray
     split_factor: FloatArray
@@ -115,16 +125,17 @@ class AccountValues:
 
 
 def value_holdings(
-    panel: Panel, holdings: Holdings, accounts: Accounts, as_of_day: int
+    panel: Panel, holdings: Holdings, accounts: Accounts, as_of: int | IntArray
 ) -> HoldingValues:
-    """Value each holding at the close of `as_of_day`, and again at its account's opening.
+    """Value each holding at the close of a day, and again at its account's opening.
 
-    A close older than `as_of_day` is restated in shares of that day. An open holding without a
-    close is carried at cost. Realized P&L is exit minus entry, in full, whenever it was closed;
-    proceeds and purchases after the opening are `trade_flow`, in cash.
+    `as_of` is the day, or one for each account. An older close is restated in shares of that day.
+    An open holding without a close is carried at cost. Realized P&L is exit minus entry, in full,
+    whenever it was closed; proceeds and purchases after the opening are `trade_flow`, in cash.
     """
     column, quantity = holdings.column, holdings.quantity * holdings.multiplier
     opening_day = accounts.opening_day[holdings.account]
+    as_of_day = np.broadcast_to(as_of, accounts.opening_day.shape)[holdings.account]
     pending = holdings.entry_day > as_of_day
     closed = ~pending & (holdings.exit_day <= as_of_day)
     is_open = ~pending & ~closed
@@ -136,16 +147,20 @@ def value_holdings(
     factor = split_factor(splits, column, since, until)
     per_share = dividends_per_share(actions(panel.dividend, idle=0.0), splits, column, since, until)
 
-    as_of_row = last_row(panel.day, np.full(column.shape, as_of_day, dtype=np.int64))
+    as_of_row, opening_row = last_row(panel.day, as_of_day), last_row(panel.day, opening_day)
     price, price_row = restated_close(panel, splits, column, as_of_row)
     price[~is_open], price_row[~is_open] = np.nan, -1
-    opening_row = last_row(panel.day, opening_day)
     opening_price, _ = restated_close(panel, splits, column, opening_row)
+    carried = is_open & np.isnan(price)
+    stand_in, stand_in_row = _last_mark(panel, splits, holdings, as_of_row, carried)
+    price_row = np.where(carried, stand_in_row, price_row)
+    late = _first_mark(panel, splits, holdings, opening_row, as_of_row)
+    opening_price = np.where(np.isnan(opening_price), late, opening_price)
 
     cost = quantity * holdings.entry_price
     market_value = quantity * factor * price
+    carried_value = np.where(np.isnan(stand_in), cost, quantity * factor * stand_in)
     opening_market_value = quantity * opening_price
-    carried = is_open & np.isnan(market_value)
     proceeds = quantity * factor * holdings.exit_price
     sold = closed & (holdings.exit_day > opening_day)
     bought = ~pending & (holdings.entry_day > opening_day)
@@ -153,6 +168,7 @@ def value_holdings(
         pending=pending,
         closed=closed,
         carried=carried,
+        at_cost=carried & np.isnan(stand_in),
         open_at_opening=open_at_opening,
         opening_priced=open_at_opening & ~np.isnan(opening_market_value),
         split_factor=factor,
@@ -163,7 +179,7 @@ def value_holdings(
         unrealized_pnl=market_value - cost,
         realized_pnl=np.where(closed, proceeds - cost, np.nan),
         dividend_income=quantity * per_share,
-        value=_value(market_value, cost, is_open),
+        value=_value(market_value, carried_value, is_open),
         opening_value=_value(opening_market_value, cost, open_at_opening),
         trade_flow=np.where(sold, proceeds, 0.0) - np.where(bought, cost, 0.0),
     )
@@ -175,7 +191,7 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
     Long, short, gross and net market value and unrealized P&L are of priced holdings; NaN where
     holdings of that kind expect a price and none has one. Total P&L = unrealized + realized +
     dividends. `priced_share` is |market value| over the gross value of open holdings, carried ones
-    at |cost|; NaN where that is 0.
+    at what they are carried at; NaN where that is 0.
     """
     count = accounts.equity.size
 
@@ -217,7 +233,7 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
         short_market_value=priced_total(values.market_value, is_short),
         gross_market_value=priced_total(np.abs(values.market_value), everything),
         net_market_value=priced_total(values.market_value, everything),
-        carried_value=total(np.where(values.carried, values.cost_basis, 0.0)),
+        carried_value=total(np.where(values.carried, values.value, 0.0)),
         cost_basis=total(np.where(is_open, values.cost_basis, 0.0)),
         unrealized_pnl=unrealized,
         realized_pnl=realized,
@@ -229,5 +245,50 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
     )
 
 
-def _value(market_value: FloatArray, cost: FloatArray, held: BoolArray) -> FloatArray:
-    return np.where(held, np.where(np.isnan(market_value), cost, market_value), 0.0)
+def at_days(holdings: Holdings, accounts: Accounts, day: IntArray) -> tuple[Holdings, Accounts]:
+    """Repeat holdings and accounts for each of some days, one day after the other.
+
+    The value of a day is then no other than that of an account of its own: what is calculated of
+    the past is, to the last bit, what was or would have been calculated then.
+    """
+    count = accounts.equity.size
+    repeated = {
+        one.name: np.tile(getattr(holdings, one.name), day.size) for one in fields(Holdings)
+    }
+    shift = np.repeat(np.arange(day.size) * count, holdings.account.size)
+    repeated["account"] = repeated["account"] + shift
+    return Holdings(**repeated), Accounts(
+        *(np.tile(getattr(accounts, one.name), day.size) for one in fields(Accounts))
+    )
+
+
+def _value(market_value: FloatArray, otherwise: FloatArray, held: BoolArray) -> FloatArray:
+    return np.where(held, np.where(np.isnan(market_value), otherwise, market_value), 0.0)
+
+
+def _last_mark(
+    panel: Panel, splits: Actions, holdings: Holdings, as_of_row: IntArray, carried: BoolArray
+) -> tuple[FloatArray, IntArray]:
+    column = np.where(carried & holdings.is_marked, holdings.column, NO_COLUMN)
+    used, place = _marked_columns(column)
+    price, row = last_mark(marks(panel.close[:, used]), place, as_of_row)
+    since = np.where(row < 0, as_of_row, row)
+    return price / split_factor(splits, column, since, as_of_row), row
+
+
+def _first_mark(
+    panel: Panel, splits: Actions, holdings: Holdings, opening_row: IntArray, as_of_row: IntArray
+) -> FloatArray:
+    # In shares of the opening: a mark made after a split is worth more of them.
+    column = np.where(holdings.is_marked & (opening_row >= 0), holdings.column, NO_COLUMN)
+    used, place = _marked_columns(column)
+    price, row = first_mark(marks(panel.close[:, used]), place, opening_row, as_of_row)
+    until = np.where(row < 0, opening_row, row)
+    return price * split_factor(splits, column, opening_row, until)
+
+
+def _marked_columns(column: IntArray) -> tuple[IntArray, IntArray]:
+    # The distinct columns asked for, and where among them each is.
+    used, place = np.unique(column, return_inverse=True)
+    missing = int(np.count_nonzero(used == NO_COLUMN))
+    return used[missing:], place - missing
