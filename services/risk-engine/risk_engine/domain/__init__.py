@@ -1,0 +1,42 @@
+"""What the risk engine knows of books and prices, and what it says about them. Data only.
+
+The ledger (quantities, prices paid, the equity balance) is Decimal; market data and results are
+float64, unrounded. Signs: a short position has a negative quantity, market value and cost basis;
+profits are positive. Missing is None (NaN inside arrays) with a reason, never zero.
+"""
+
+from risk_engine.domain.book import Book, InvestmentClass, Position
+from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
+from risk_engine.domain.history import History
+from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
+from risk_engine.domain.valuation import (
+    Coverage,
+    PositionState,
+    PositionValue,
+    Totals,
+    Valuation,
+)
+
+__all__ = [
+    "BUILT",
+    "ENGINES",
+    "Benchmark",
+    "Book",
+    "Coverage",
+    "EngineName",
+    "Failure",
+    "History",
+    "InvestmentClass",
+    "Market",
+    "Note",
+    "Position",
+    "PositionState",
+    "PositionValue",
+    "Prices",
+    "Rates",
+    "Security",
+    "Snapshots",
+    "Status",
+    "Totals",
+    "Valuation",
+]
