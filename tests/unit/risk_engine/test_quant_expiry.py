@@ -3,19 +3,22 @@
 import numpy as np
 import pytest
 
-from risk_engine.quant.expiry import settlement
+from risk_engine.quant.expiry import Expiries, settlement
 from risk_engine.quant.panel import NO_COLUMN, Panel
 
 NAN = float("nan")
 CLOSE = np.array([[100.0, 50.0], [110.0, NAN], [60.0, NAN], [58.0, NAN], [57.0, NAN], [56.0, NAN]])
 
 
+def option(*terms):
+    return Expiries(*(np.array([one]) for one in terms))
+
+
 def settled(expiry, strike, *, call=True, column=0, since=10):
     ratio = np.ones(CLOSE.shape)
     ratio[2, 0] = 2.0
     panel = Panel(np.arange(10, 16), CLOSE, ratio, np.zeros(CLOSE.shape))
-    days = (np.array([one]) for one in (column, since, expiry))
-    return settlement(panel, *days, np.array([call]), np.array([strike]))[0]
+    return settlement(panel, option(column, since, expiry, call, strike))[0]
 
 
 @pytest.mark.parametrize(
@@ -43,5 +46,4 @@ def test_a_weekend_expiry_takes_the_close_before():
     panel = Panel(
         np.array([10, 14]), np.array([[100.0], [90.0]]), np.ones((2, 1)), np.zeros((2, 1))
     )
-    arguments = (np.array([one]) for one in (0, 10, 12))
-    assert settlement(panel, *arguments, np.array([True]), np.array([95.0])).tolist() == [5.0]
+    assert settlement(panel, option(0, 10, 12, True, 95.0)).tolist() == [5.0]
