@@ -150,7 +150,6 @@ def _holdings(held: Sequence[_Held]) -> Holdings:
         account=np.array([one.account for one in held], dtype=np.int64),
         column=np.array([one.column for one in held], dtype=np.int64),
         expects_price=np.array([one.investment_class != "PRIVATE" for one in positions], np.bool_),
-        is_marked=np.array([one.investment_class == "OPTIONS" for one in positions], np.bool_),
         quantity=amounts[:, 0],
         multiplier=amounts[:, 1],
         entry_price=amounts[:, 2],

@@ -80,45 +80,44 @@ def last_close(close: FloatArray, column: IntArray, row: IntArray) -> tuple[Floa
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """The closes there are of symbols that have few, as a sorted list like `Actions`."""
+    """Prices of what has one on some sessions only, as a sorted list like `Actions`.
+
+    `key` orders them by (series, row); a series has `rows` sessions. No price is NaN.
+    """
 
     key: IntArray
     price: FloatArray
     rows: int
 
 
-def marks(close: FloatArray) -> Marks:
-    """List the usable closes of a (sessions, symbols) table; see `last_close`."""
-    column, row = np.nonzero(((close > 0) & (close <= MAX_PRICE)).T)
-    rows = close.shape[0]
-    return Marks(column * rows + row, close[row, column], rows)
+NO_SERIES = -1
 
 
-def last_mark(listed: Marks, column: IntArray, row: IntArray) -> tuple[FloatArray, IntArray]:
-    """Give the latest close up to `row` however old it is, and its row; NaN and -1 if none."""
-    key = column * listed.rows
-    place = np.searchsorted(listed.key, key + row, side="right") - 1
-    return _mark(listed, column, place, key, key + row)
+def last_mark(marks: Marks, series: IntArray, row: IntArray) -> tuple[FloatArray, IntArray]:
+    """Give the latest price up to `row`, however old it is, and its row; NaN and -1 if none."""
+    base = series * marks.rows
+    place = np.searchsorted(marks.key, base + row, side="right") - 1
+    return _mark(marks, place, (base, base + row), (series >= 0) & (row >= 0))
 
 
 def first_mark(
-    listed: Marks, column: IntArray, row: IntArray, until: IntArray
+    marks: Marks, series: IntArray, row: IntArray, until: IntArray
 ) -> tuple[FloatArray, IntArray]:
-    """Give the first close from `row` to `until`, and its row; NaN and -1 if there is none."""
-    key = column * listed.rows
-    place = np.searchsorted(listed.key, key + row, side="left")
-    return _mark(listed, column, place, key + row, key + until)
+    """Give the first price from `row` to `until`, and its row; NaN and -1 if there is none."""
+    base = series * marks.rows
+    place = np.searchsorted(marks.key, base + row, side="left")
+    return _mark(marks, place, (base + row, base + until), (series >= 0) & (row >= 0))
 
 
 def _mark(
-    listed: Marks, column: IntArray, place: IntArray, first: IntArray, last: IntArray
+    marks: Marks, place: IntArray, bounds: tuple[IntArray, IntArray], asked: BoolArray
 ) -> tuple[FloatArray, IntArray]:
-    price, row = np.full(column.shape, np.nan), np.full(column.shape, -1, dtype=np.int64)
-    there = np.flatnonzero((column >= 0) & (place >= 0) & (place < listed.key.size))
-    found = listed.key[place[there]]
-    there = there[(found >= first[there]) & (found <= last[there])]
-    price[there] = listed.price[place[there]]
-    row[there] = listed.key[place[there]] % listed.rows
+    price, row = np.full(place.shape, np.nan), np.full(place.shape, -1, dtype=np.int64)
+    some = np.flatnonzero(asked & (place >= 0) & (place < marks.key.size))
+    key = marks.key[place[some]]
+    within = (key >= bounds[0][some]) & (key <= bounds[1][some])
+    some, key = some[within], key[within]
+    price[some], row[some] = marks.price[place[some]], key % marks.rows
     return price, row
 
 

@@ -12,24 +12,23 @@ The identities, with K(a, b] the product of the split ratios after row a up to a
 which gives NAV = equity on the opening session to the last bit, as both sums are then the same.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from risk_engine.quant.panel import (
-    NO_COLUMN,
     Actions,
     BoolArray,
     FloatArray,
     IntArray,
+    Marks,
     Panel,
     actions,
     dividends_per_share,
     first_mark,
     last_mark,
     last_row,
-    marks,
     restated_close,
     split_factor,
     sum_by,
@@ -41,23 +40,25 @@ class Holdings:
     """Positions of all accounts, (holdings,), without NaN but in `exit_price`.
 
     `account` is the row of the owner; `column` the column of its price, NO_COLUMN if it has none.
-    `expects_price` marks what a market quotes (counted in coverage). `is_marked` marks what has a
-    price on some sessions only, and not for want of a market (options): without one it is carried
-    at its last, and counts at the opening at its first. Quantity and entry price are
-    per share as of the later of entry and the account's opening. `exit_day` is beyond every session
-    while the holding is open.
+    `expects_price` marks what a market quotes (counted in coverage). An option has no column, but
+    a `series` of marks, NO_SERIES if it has none; `split_column` has the splits that change the
+    quantity, of an option those of its underlying. Quantity and entry price are per share as of the
+    later of entry and the account's opening. `exit_day` is beyond every session while the holding
+    is open; so is `expiry_day` of what does not expire.
     """
 
     account: IntArray
     column: IntArray
+    split_column: IntArray
+    series: IntArray
     expects_price: BoolArray
-    is_marked: BoolArray
     quantity: FloatArray
     multiplier: FloatArray
     entry_price: FloatArray
     exit_price: FloatArray
     entry_day: IntArray
     exit_day: IntArray
+    expiry_day: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,13 +126,15 @@ class AccountValues:
 
 
 def value_holdings(
-    panel: Panel, holdings: Holdings, accounts: Accounts, as_of: int | IntArray
+    panel: Panel, marks: Marks, holdings: Holdings, accounts: Accounts, as_of: int | IntArray
 ) -> HoldingValues:
     """Value each holding at the close of a day, and again at its account's opening.
 
     `as_of` is the day, or one for each account. An older close is restated in shares of that day.
-    An open holding without a close is carried at cost. Realized P&L is exit minus entry, in full,
-    whenever it was closed; proceeds and purchases after the opening are `trade_flow`, in cash.
+    An open holding without a price is carried: an option at its last mark until it expires, all
+    else at cost. An option counts at the opening at its first mark from then on. Realized P&L is
+    exit minus entry, in full, whenever it was closed; proceeds and purchases after the opening are
+    `trade_flow`, in cash.
     """
     column, quantity = holdings.column, holdings.quantity * holdings.multiplier
     opening_day = accounts.opening_day[holdings.account]
@@ -144,18 +147,21 @@ def value_holdings(
     splits = actions(panel.split_ratio, idle=1.0)
     since = last_row(panel.day, np.maximum(opening_day, holdings.entry_day))
     until = last_row(panel.day, np.minimum(as_of_day, holdings.exit_day))
-    factor = split_factor(splits, column, since, until)
+    factor = split_factor(splits, holdings.split_column, since, until)
     per_share = dividends_per_share(actions(panel.dividend, idle=0.0), splits, column, since, until)
 
     as_of_row, opening_row = last_row(panel.day, as_of_day), last_row(panel.day, opening_day)
     price, price_row = restated_close(panel, splits, column, as_of_row)
-    price[~is_open], price_row[~is_open] = np.nan, -1
     opening_price, _ = restated_close(panel, splits, column, opening_row)
+    mark, mark_row = _last_mark(marks, splits, holdings, as_of_row)
+    is_marked_now = (mark_row >= 0) & (mark_row == as_of_row)
+    price = np.where(is_marked_now, mark, price)
+    price_row = np.where(is_open, np.maximum(mark_row, price_row), -1)
+    price[~is_open] = np.nan
+    first = _first_mark(marks, splits, holdings, opening_row, as_of_row)
+    opening_price = np.where(np.isnan(first), opening_price, first)
     carried = is_open & np.isnan(price)
-    stand_in, stand_in_row = _last_mark(panel, splits, holdings, as_of_row, carried)
-    price_row = np.where(carried, stand_in_row, price_row)
-    late = _first_mark(panel, splits, holdings, opening_row, as_of_row)
-    opening_price = np.where(np.isnan(opening_price), late, opening_price)
+    stand_in = np.where(as_of_day < holdings.expiry_day, mark, np.nan)
 
     cost = quantity * holdings.entry_price
     market_value = quantity * factor * price
@@ -245,50 +251,22 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
     )
 
 
-def at_days(holdings: Holdings, accounts: Accounts, day: IntArray) -> tuple[Holdings, Accounts]:
-    """Repeat holdings and accounts for each of some days, one day after the other.
-
-    The value of a day is then no other than that of an account of its own: what is calculated of
-    the past is, to the last bit, what was or would have been calculated then.
-    """
-    count = accounts.equity.size
-    repeated = {
-        one.name: np.tile(getattr(holdings, one.name), day.size) for one in fields(Holdings)
-    }
-    shift = np.repeat(np.arange(day.size) * count, holdings.account.size)
-    repeated["account"] = repeated["account"] + shift
-    return Holdings(**repeated), Accounts(
-        *(np.tile(getattr(accounts, one.name), day.size) for one in fields(Accounts))
-    )
-
-
 def _value(market_value: FloatArray, otherwise: FloatArray, held: BoolArray) -> FloatArray:
     return np.where(held, np.where(np.isnan(market_value), otherwise, market_value), 0.0)
 
 
 def _last_mark(
-    panel: Panel, splits: Actions, holdings: Holdings, as_of_row: IntArray, carried: BoolArray
+    marks: Marks, splits: Actions, holdings: Holdings, row: IntArray
 ) -> tuple[FloatArray, IntArray]:
-    column = np.where(carried & holdings.is_marked, holdings.column, NO_COLUMN)
-    used, place = _marked_columns(column)
-    price, row = last_mark(marks(panel.close[:, used]), place, as_of_row)
-    since = np.where(row < 0, as_of_row, row)
-    return price / split_factor(splits, column, since, as_of_row), row
+    mark, mark_row = last_mark(marks, holdings.series, row)
+    since = np.where(mark_row < 0, row, mark_row)
+    return mark / split_factor(splits, holdings.split_column, since, row), mark_row
 
 
 def _first_mark(
-    panel: Panel, splits: Actions, holdings: Holdings, opening_row: IntArray, as_of_row: IntArray
+    marks: Marks, splits: Actions, holdings: Holdings, row: IntArray, until: IntArray
 ) -> FloatArray:
     # In shares of the opening: a mark made after a split is worth more of them.
-    column = np.where(holdings.is_marked & (opening_row >= 0), holdings.column, NO_COLUMN)
-    used, place = _marked_columns(column)
-    price, row = first_mark(marks(panel.close[:, used]), place, opening_row, as_of_row)
-    until = np.where(row < 0, opening_row, row)
-    return price * split_factor(splits, column, opening_row, until)
-
-
-def _marked_columns(column: IntArray) -> tuple[IntArray, IntArray]:
-    # The distinct columns asked for, and where among them each is.
-    used, place = np.unique(column, return_inverse=True)
-    missing = int(np.count_nonzero(used == NO_COLUMN))
-    return used[missing:], place - missing
+    mark, mark_row = first_mark(marks, holdings.series, row, until)
+    after = np.where(mark_row < 0, row, mark_row)
+    return mark * split_factor(splits, holdings.split_column, row, after)
