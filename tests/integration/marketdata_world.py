@@ -122,10 +122,23 @@ def read(content: bytes) -> tuple[pa.Table, Any]:
 
 
 def service(
-    market: Provider, *, clock: Clock = lambda: AFTER_MONDAY, sessions: int = 40
+    market: Provider,
+    *,
+    clock: Clock = lambda: AFTER_MONDAY,
+    sessions: int = 40,
+    reference_sessions: int = 40,
+    loads_ahead: bool = False,
 ) -> Callable[[Platform], Service]:
-    """Return how to build marketdata in this market, on the evening of a Monday."""
-    settings = Settings(_env_file=None, history_sessions=sessions)
+    """Return how to build marketdata in this market, on the evening of a Monday.
+
+    It asks for nothing of itself, so that a test knows who did.
+    """
+    settings = Settings(
+        _env_file=None,
+        history_sessions=sessions,
+        reference_sessions=reference_sessions,
+        loads_ahead=loads_ahead,
+    )
     return lambda platform: build(settings, replace(platform, clock=clock), market)
 
 
@@ -137,8 +150,16 @@ async def marketdata(
     *,
     clock: Clock = lambda: AFTER_MONDAY,
     sessions: int = 40,
+    reference_sessions: int = 40,
+    loads_ahead: bool = False,
 ) -> AsyncIterator[World]:
     """Run marketdata."""
-    built = service(market, clock=clock, sessions=sessions)
+    built = service(
+        market,
+        clock=clock,
+        sessions=sessions,
+        reference_sessions=reference_sessions,
+        loads_ahead=loads_ahead,
+    )
     async with running("marketdata", built, database, home) as harness:
         yield World(harness, market)

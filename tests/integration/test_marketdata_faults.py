@@ -17,7 +17,7 @@ from common.events.marketdata import PricesIncomplete, PricesReady, SecuritiesEn
 from common.events.onboarding import PortfolioChanged, PortfolioCreated
 from common.retry import Retry
 from common.work import Worker
-from marketdata.domain import holding_of
+from marketdata.domain import REFERENCE, holding_of
 from marketdata.repository import Holdings
 from tests.integration.marketdata_world import World, marketdata, priced_in, read, run_for
 from tests.support.market import MONDAY, FakeMarket, book, option
@@ -88,8 +88,8 @@ async def test_two_workers_racing_give_every_version_one_meaning(database, tmp_p
             if isinstance(added, SecuritiesEnriched)
             for symbol in added.symbols
         ]
-        assert bars == distinct == 40 * (12 + 17)
-        assert len(enriched) == len(set(enriched)) == 12 + 17
+        assert bars == distinct == 40 * (12 + len(REFERENCE))
+        assert len(enriched) == len(set(enriched)) == 12 + len(REFERENCE)
 
 
 async def test_workers_that_fetched_the_same_bars_store_them_once(database, tmp_path):
@@ -101,7 +101,7 @@ async def test_workers_that_fetched_the_same_bars_store_them_once(database, tmp_
             await world.harness.deliver(PortfolioCreated(book=held), user_id=held.user_id)
         await world.harness.eventually(lambda: len(world.announced()) == 2)
         assert len(market.bars_asked) == 2
-        assert await world.rows(COUNT_BARS) == [(40 * 18, 40 * 18)]
+        assert await world.rows(COUNT_BARS) == [(40 * 30, 40 * 30)]
         assert {event.panel_version for event in world.announced()} == {1}
 
 
@@ -111,7 +111,7 @@ async def test_a_kill_between_load_and_finish_costs_nothing(database, tmp_path):
         async with marketdata(database, tmp_path, market) as world:
             await world.harness.deliver(PortfolioCreated(book=held), user_id=held.user_id)
             await world.until("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            assert await world.rows(COUNT_BARS) == [(40 * 18, 40 * 18)]
+            assert await world.rows(COUNT_BARS) == [(40 * 30, 40 * 30)]
             assert await world.rows("SELECT version FROM marketdata.panels") == []
         assert world.announced() == []
     loaded = (len(market.profiles_asked), len(market.bars_asked))
@@ -120,7 +120,7 @@ async def test_a_kill_between_load_and_finish_costs_nothing(database, tmp_path):
         await world.harness.eventually(world.announced)
         [announced] = world.announced()
         assert (priced_in(announced), announced.panel_version) == ([held.portfolio_id], 1)
-        assert read(await world.panel(MONDAY, 1))[0].num_rows == 40 * 18
+        assert read(await world.panel(MONDAY, 1))[0].num_rows == 40 * 30
     assert (len(market.profiles_asked), len(market.bars_asked)) == loaded == (1, 1)
 
 
