@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pyarrow as pa
+from sqlalchemy import event as sql_event
 from sqlalchemy import text
 
 from common.clock import Clock
@@ -119,6 +121,23 @@ def read(content: bytes) -> tuple[pa.Table, Any]:
     """Return a panel's table and what it says of itself."""
     table = pa.ipc.open_stream(content).read_all()
     return table, json.loads(table.schema.metadata[b"sigmasight"])
+
+
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """Collect what is executed besides health and the housekeeping of inbox, outbox and work."""
+    executed: list[str] = []
+
+    def note(_connection, _cursor, statement, *_):
+        if not re.search(r"marketdata\.(inbox|outbox|work)\b|transaction_read_only", statement):
+            executed.append(statement)
+
+    engine = world.harness.service.database.engine.sync_engine
+    sql_event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield executed
+    finally:
+        sql_event.remove(engine, "before_cursor_execute", note)
 
 
 def service(

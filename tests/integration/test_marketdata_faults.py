@@ -1,14 +1,12 @@
 """Repeats, races, kills and trouble: marketdata comes to the same end."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 
 import asyncpg
 import pytest
-from sqlalchemy import event as sql_event
 from starlette.responses import Response
 
 from common.errors import Unavailable
@@ -19,7 +17,14 @@ from common.retry import Retry
 from common.work import Worker
 from marketdata.domain import REFERENCE, holding_of
 from marketdata.repository import Holdings
-from tests.integration.marketdata_world import World, marketdata, priced_in, read, run_for
+from tests.integration.marketdata_world import (
+    World,
+    marketdata,
+    priced_in,
+    read,
+    run_for,
+    statements,
+)
 from tests.support.market import MONDAY, FakeMarket, book, option
 
 ITS_WORKERS_DIED = (
@@ -228,23 +233,6 @@ async def test_loading_new_symbols_costs_statements_by_the_hundred_symbols(world
         await world.created(book([*symbols, *options]))
     # Per hundred symbols: lock the rows, move their ranges (and copy, which is no statement here).
     assert len(executed) <= 20, "\n".join(one[:90] for one in executed)
-
-
-@contextmanager
-def statements(world: World) -> Iterator[list[str]]:
-    """Collect what is executed besides health and the housekeeping of inbox, outbox and work."""
-    executed: list[str] = []
-
-    def note(_connection, _cursor, statement, *_):
-        if not re.search(r"marketdata\.(inbox|outbox|work)\b|transaction_read_only", statement):
-            executed.append(statement)
-
-    engine = world.harness.service.database.engine.sync_engine
-    sql_event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield executed
-    finally:
-        sql_event.remove(engine, "before_cursor_execute", note)
 
 
 @asynccontextmanager
