@@ -201,7 +201,7 @@ async def test_the_same_inputs_again_give_the_same_bytes(engine, market):
         await engine.eventually(ended(engine, RiskCalculated, times))
         async with engine.service.database.engine.connect() as connection:
             found = await connection.execute(
-                text("SELECT payload::text, input_hash FROM risk_engine.results")
+                text("SELECT packed, input_hash FROM risk_engine.results")
             )
             stored.append(found.one())
     assert stored[0] == stored[1]

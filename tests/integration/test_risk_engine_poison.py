@@ -27,7 +27,7 @@ def service(platform: Platform) -> Service:
 
 @pytest.fixture
 async def engine(database, tmp_path, monkeypatch) -> AsyncIterator[Harness]:
-    monkeypatch.setattr(calculate, "calculate", deadly)
+    monkeypatch.setattr(calculate, "calculate_in_time", deadly)
     quick = Retry(ladder=(0.1,), deaths=3)
     monkeypatch.setitem(Worker.__init__.__kwdefaults__ or {}, "retry", quick)
     async with running("risk-engine", service, database, tmp_path) as harness:

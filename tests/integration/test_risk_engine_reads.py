@@ -9,6 +9,7 @@ from sqlalchemy import event as sql_event
 
 from common.events.risk_engine import RiskCalculated
 from risk_engine.domain import ENGINES
+from risk_engine.engine.results import unpack
 from risk_engine.schemas.valuation import ValuationOut
 from tests.support.harness import Harness, running
 from tests.support.risk_engine import (
@@ -90,10 +91,13 @@ async def test_the_report_says_everything_the_engine_said(engine):
     answer = await get(engine, account.portfolio_id, "report")
     shown = json.loads(answer.text, parse_constant=refuse_constants)
     async with engine.service.database.engine.connect() as connection:
-        found = await connection.exec_driver_sql("SELECT payload::text FROM risk_engine.results")
-        payload = json.loads(found.scalar_one())
-    assert shown["engines"]["valuation"] == payload
-    assert ValuationOut.model_fields.keys() == payload.keys()
+        found = await connection.exec_driver_sql(
+            "SELECT packed, input_hash FROM risk_engine.results WHERE engine = 'valuation'"
+        )
+        packed, input_hash = found.one()
+    payload = unpack(packed)
+    assert shown["engines"]["valuation"] == payload | {"input_hash": input_hash}
+    assert ValuationOut.model_fields.keys() == payload.keys() | {"input_hash"}
     assert shown["name"] == "Ada's book"
     assert shown["status"] == "partial"
     assert shown["provider"] == "simulated"

@@ -1,7 +1,7 @@
 """The risk engine's tables. Only the repository knows them.
 
-Positions and payloads are JSON, kept as the text they were written as: they travel to and from the
-processes that calculate without being read on the way.
+Positions are JSON, kept as the text they were written as, and results are packed arrays: both
+travel to and from the processes that calculate without being read on the way.
 """
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Numeric,
     Table,
     Text,
@@ -69,7 +70,9 @@ RESULTS = Table(
     Column("status", Text, nullable=False),
     Column("model_version", Text, nullable=False),
     Column("input_hash", Text, nullable=False),
-    Column("payload", JSON, nullable=False),
+    # What was stored before the arrays: JSON, until it is calculated anew.
+    Column("payload", JSON),
+    Column("packed", LargeBinary),
     Column("calculated_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -7,6 +7,7 @@ profits are positive. Missing is None (NaN inside arrays) with a reason, never z
 
 from risk_engine.domain.book import Book, InvestmentClass, Position
 from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
+from risk_engine.domain.history import History
 from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
 from risk_engine.domain.valuation import (
     Coverage,
@@ -24,6 +25,7 @@ __all__ = [
     "Coverage",
     "EngineName",
     "Failure",
+    "History",
     "InvestmentClass",
     "Market",
     "Note",

@@ -1,19 +1,26 @@
-"""Calculate a chunk of stored books: text in, text out, so that no heavy reading or writing of JSON
-is left to the event loop.
+"""Calculate a chunk of stored books: bytes in, bytes out, so that no heavy reading or writing is
+left to the event loop.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from risk_engine.domain import Book, Failure, Position, Prices, Status, Valuation
-from risk_engine.engine.fingerprint import input_hash
-from risk_engine.engine.payload import to_payload
-from risk_engine.engine.valuation import MODEL_VERSION, value_books
+from risk_engine.domain import Book, EngineName, Failure, History, Market, Position, Status
+from risk_engine.engine.fingerprint import Fingerprints
+from risk_engine.engine.frame import Frame, lay_out_chunk
+from risk_engine.engine.ledger import refusal
+from risk_engine.engine.registry import ENGINES_BY_NAME, MODEL_VERSIONS
+from risk_engine.engine.results import Answer, pack
+from risk_engine.engine.snapshots import SnapshotRow, snapshots_of
+
+LAYOUT = "layout"
+"""What is done once for all engines, beside them in the measurements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,71 +41,149 @@ class StoredBook:
     symbols: tuple[str, ...]
     positions: str
     opening_cash: Decimal | None = None
+    history: History | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An engine's result as it is stored: see `engine.results.pack`."""
+
+    status: Status
+    model_version: str
+    input_hash: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Calculated:
-    """A book's valuation, ready to be stored.
+    """What the engines found out about a book, ready to be stored.
 
-    `payload` is the JSON of `to_payload`, `totals` its totals by name. `opening_cash` is none when
-    the opening session precedes the panel, so that it could not be calculated.
+    `failed` are the engines that gave nothing. `opening_cash` is none when the opening session
+    precedes the panel, so that it could not be calculated.
     """
 
     portfolio_id: UUID
     revision: int
     opening_session: date
     status: Status
-    model_version: str
-    input_hash: str
-    payload: str
-    totals: Mapping[str, Any]
+    net_asset_value: float
+    results: Mapping[EngineName, Packed]
+    failed: Mapping[EngineName, Failure]
+    snapshots: Sequence[SnapshotRow]
     opening_cash: Decimal | None
 
 
-def calculate(books: Sequence[StoredBook], prices: Prices) -> list[Calculated | Failure]:
-    """Value the books of a chunk at `prices.as_of`; the answers are in the order of the books.
+Stopwatch = Callable[[str], AbstractContextManager[None]]
+"""Takes the time of a part of the work, by its name."""
 
-    A book that breaks the engine fails alone, whatever it does to the others on the way.
+
+def _untimed(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def calculate(
+    books: Sequence[StoredBook], market: Market, stopwatch: Stopwatch = _untimed
+) -> list[Calculated | Failure]:
+    """Run all engines over the books of a chunk; the answers are in the order of the books.
+
+    A book that breaks an engine loses that engine's result alone, and costs the others nothing.
     """
+    if not books:
+        return []
     try:
-        return _calculate(books, prices)
+        return _calculate(books, market, stopwatch)
     except Exception as error:  # noqa: BLE001 - a bug met by one book must not cost the others
         if len(books) == 1:
-            return [Failure("engine_error", f"The engine failed: {type(error).__name__}: {error}")]
+            return [_broken(error)]
         middle = len(books) // 2
-        return [*calculate(books[:middle], prices), *calculate(books[middle:], prices)]
+        return [
+            *calculate(books[:middle], market, stopwatch),
+            *calculate(books[middle:], market, stopwatch),
+        ]
 
 
-def _calculate(stored: Sequence[StoredBook], prices: Prices) -> list[Calculated | Failure]:
+def _calculate(
+    stored: Sequence[StoredBook], market: Market, stopwatch: Stopwatch
+) -> list[Calculated | Failure]:
     opening_cash = {
         one.portfolio_id: one.opening_cash for one in stored if one.opening_cash is not None
     }
     books = [_book(one) for one in stored]
-    return [
-        answer if isinstance(answer, Failure) else _calculated(book, answer, prices, opening_cash)
-        for book, answer in zip(
-            books, value_books(books, prices, prices.as_of, opening_cash), strict=True
-        )
-    ]
+    refused = [refusal(book, market.prices, market.as_of, opening_cash) for book in books]
+    accepted = [place for place, answer in enumerate(refused) if answer is None]
+    answers: list[Calculated | Failure | None] = list(refused)
+    if accepted:
+        with stopwatch(LAYOUT):
+            frame = lay_out_chunk(
+                [books[place] for place in accepted],
+                market,
+                opening_cash,
+                [stored[place].history or History.none() for place in accepted],
+            )
+        found = _calculated(frame, opening_cash, stopwatch)
+        for place, answer in zip(accepted, found, strict=True):
+            answers[place] = answer
+    return [answer for answer in answers if answer is not None]
 
 
 def _calculated(
-    book: Book, valuation: Valuation, prices: Prices, opening_cash: Mapping[UUID, Decimal]
-) -> Calculated:
-    payload = to_payload(valuation)
-    complete = book.opening_session >= prices.sessions[0]
-    return Calculated(
-        portfolio_id=book.portfolio_id,
-        revision=book.revision,
-        opening_session=book.opening_session,
-        status=valuation.status,
-        model_version=MODEL_VERSION,
-        input_hash=input_hash(book, prices, prices.as_of, opening_cash.get(book.portfolio_id)),
-        payload=json.dumps(payload, allow_nan=False, separators=(",", ":")),
-        totals=payload["totals"],
-        # The shortest text that reads back as the same float64.
-        opening_cash=Decimal(repr(valuation.totals.opening_cash)) if complete else None,
-    )
+    frame: Frame, opening_cash: Mapping[UUID, Decimal], stopwatch: Stopwatch
+) -> list[Calculated | Failure]:
+    by_engine = {}
+    for name in ENGINES_BY_NAME:
+        with stopwatch(name):
+            by_engine[name] = _answers(name, frame)
+    fingerprints = Fingerprints(frame, opening_cash)
+    snapshots = snapshots_of(frame)
+    found: list[Calculated | Failure] = []
+    for account, book in enumerate(frame.books):
+        answers = {name: answers[account] for name, answers in by_engine.items()}
+        valuation = answers["valuation"]
+        if isinstance(valuation, Failure):
+            found.append(valuation)
+            continue
+        totals = frame.valuations[account].totals
+        complete = book.opening_session >= frame.market.prices.sessions[0]
+        found.append(
+            Calculated(
+                portfolio_id=book.portfolio_id,
+                revision=book.revision,
+                opening_session=book.opening_session,
+                status=valuation.status,
+                net_asset_value=totals.net_asset_value,
+                results={
+                    name: Packed(
+                        status=answer.status,
+                        model_version=MODEL_VERSIONS[name],
+                        input_hash=fingerprints.of(account, MODEL_VERSIONS[name]),
+                        payload=pack(answer.payload),
+                    )
+                    for name, answer in answers.items()
+                    if not isinstance(answer, Failure)
+                },
+                failed={
+                    name: answer for name, answer in answers.items() if isinstance(answer, Failure)
+                },
+                snapshots=snapshots[account],
+                # The shortest text that reads back as the same float64.
+                opening_cash=Decimal(repr(totals.opening_cash)) if complete else None,
+            )
+        )
+    return found
+
+
+def _answers(name: EngineName, frame: Frame) -> Sequence[Answer]:
+    try:
+        return ENGINES_BY_NAME[name](frame)
+    except Exception as error:
+        # Among others it is found out first which book it is.
+        if len(frame.books) > 1:
+            raise
+        return [_broken(error)]
+
+
+def _broken(error: Exception) -> Failure:
+    return Failure("engine_error", f"The engine failed: {type(error).__name__}: {error}")
 
 
 def _book(stored: StoredBook) -> Book:

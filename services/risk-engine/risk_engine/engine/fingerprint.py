@@ -4,16 +4,23 @@ import hashlib
 import json
 import math
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
-from risk_engine.domain import Book, Position, Prices
+from risk_engine.domain import Book, Market, Position, Prices, Snapshots
+from risk_engine.engine.frame import Frame
 from risk_engine.engine.ledger import in_order
+from risk_engine.engine.options import Contracts
+from risk_engine.engine.underlyings import Underlyings
 from risk_engine.engine.valuation import MODEL_VERSION
-from risk_engine.quant.panel import MAX_PRICE_AGE, FloatArray
+from risk_engine.quant.panel import MAX_PRICE_AGE, NO_COLUMN, FloatArray
 
 
 def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | None = None) -> str:
@@ -52,6 +59,103 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
     return digest.hexdigest()
 
 
+class Fingerprints:
+    """Names the inputs of all books of a frame; what they share is read once."""
+
+    def __init__(self, frame: Frame, opening_cash: Mapping[UUID, Decimal]) -> None:
+        self._frame = frame
+        self._opening_cash = opening_cash
+
+    def of(self, account: int, model_version: str) -> str:
+        """Give the SHA-256, in hex, of everything a result of this account depends on.
+
+        Beside what `input_hash` covers: the model version, the whole history of what the book
+        depends on, quotes, curves, the long history of the factors and the benchmark.
+        """
+        return hashlib.sha256(model_version.encode() + self._inputs[account]).hexdigest()
+
+    @cached_property
+    def _inputs(self) -> Sequence[bytes]:
+        frame = self._frame
+        shared = _digest_of_shared(frame.market)
+        columns = _digests_of_underlyings(frame.market, frame.underlyings)
+        contracts = _digests_of_contracts(frame.market, frame.contracts)
+        inputs = []
+        for account, book in enumerate(frame.books):
+            opening_cash = self._opening_cash.get(book.portfolio_id)
+            digest = hashlib.sha256(shared)
+            digest.update(input_hash(book, frame.market.prices, frame.as_of, opening_cash).encode())
+            mine = frame.exposures.account == account
+            for rows, digests in (
+                (frame.exposures.underlying[mine], columns),
+                (frame.exposures.contract[mine], contracts),
+            ):
+                for row in np.unique(rows[rows >= 0]).tolist():
+                    digest.update(digests[row])
+            inputs.append(digest.digest())
+        return inputs
+
+
+def _digest_of_shared(market: Market) -> bytes:
+    digest = hashlib.sha256()
+    for table in (*_tables(market.reference), market.rates.years, market.rates.zero):
+        digest.update(_canonical(table))
+    benchmark = market.benchmark
+    said = {
+        "sessions": [day.isoformat() for day in market.reference.sessions],
+        "symbols": market.reference.symbols,
+        "curves": [day.isoformat() for day in market.rates.sessions],
+        "benchmark": None
+        if benchmark is None
+        else [benchmark.name, benchmark.as_of.isoformat(), sorted(benchmark.weights.items())],
+    }
+    digest.update(json.dumps(said, sort_keys=True).encode())
+    return digest.digest()
+
+
+def _digests_of_underlyings(market: Market, underlyings: Underlyings) -> Sequence[bytes]:
+    tables = _tables(market.prices)
+    digests = []
+    for key, security, column in zip(
+        underlyings.keys, underlyings.securities, underlyings.column.tolist(), strict=True
+    ):
+        digest = hashlib.sha256(repr((key, security)).encode())
+        digest.update(_said(market.snapshots, key.symbol))
+        if column != NO_COLUMN:
+            for table in tables:
+                digest.update(_canonical(table[:, column]))
+        digests.append(digest.digest())
+    return digests
+
+
+def _digests_of_contracts(market: Market, contracts: Contracts) -> Sequence[bytes]:
+    return [
+        hashlib.sha256(one.symbol.encode() + _said(market.snapshots, one.symbol)).digest()
+        for one in contracts.contracts
+    ]
+
+
+def _said(snapshots: Snapshots, symbol: str) -> bytes:
+    row = snapshots.rows.get(symbol)
+    if row is None:
+        return b"nothing"
+    said = [getattr(snapshots, one.name)[row] for one in fields(snapshots)[1:]]
+    return _canonical(np.array(said))
+
+
+def _tables(prices: Prices) -> Sequence[FloatArray]:
+    tables = (
+        *(prices.close, prices.split_ratio, prices.dividend),
+        *(prices.open, prices.high, prices.low, prices.volume),
+    )
+    return [table for table in tables if table is not None]
+
+
+def _canonical(values: FloatArray) -> bytes:
+    # NaN has many bit patterns; one stands for all.
+    return np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes()
+
+
 def _cells(
     prices: Prices,
     table: FloatArray,
@@ -64,11 +168,8 @@ def _cells(
     used = table[rows.start : rows.stop, columns]
     row, place = np.nonzero(~np.isnan(used) if math.isnan(idle) else used != idle)
     days = [prices.sessions[rows.start + one].toordinal() for one in row.tolist()]
-    values = used[row, place]
-    # NaN has many bit patterns; one stands for all.
-    values[np.isnan(values)] = np.nan
     where = np.array([len(days), *days, *place.tolist()], dtype="<i8")
-    return where.tobytes() + values.astype("<f8").tobytes()
+    return where.tobytes() + _canonical(used[row, place])
 
 
 def _facts(position: Position) -> list[str | None]:

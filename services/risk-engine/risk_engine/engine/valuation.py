@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -44,6 +44,15 @@ MODEL_VERSION: Final = "valuation-2"
 LEAST_AMOUNT = 0.005
 
 
+@dataclass(frozen=True, eq=False)
+class Valued:
+    """Books as arrays, and what their holdings and accounts are worth."""
+
+    ledger: Ledger
+    values: HoldingValues
+    accounts: AccountValues
+
+
 def value_books(
     books: Sequence[Book],
     prices: Prices,
@@ -62,24 +71,32 @@ def value_books(
         refusal(book, prices, as_of, stored) for book in books
     ]
     accepted = [book for book, refused in zip(books, answers, strict=True) if refused is None]
-    valued = iter(_valuations(accepted, prices, as_of, stored))
-    return [next(valued) if answer is None else answer for answer in answers]
+    if not accepted:
+        return [answer for answer in answers if answer is not None]
+    found = iter(valuations(value(accepted, prices, as_of, stored), accepted, prices, as_of))
+    return [next(found) if answer is None else answer for answer in answers]
 
 
-def _valuations(
+def value(
     books: Sequence[Book], prices: Prices, as_of: date, opening_cash: Mapping[UUID, Decimal]
-) -> list[Valuation]:
-    if not books:
-        return []
+) -> Valued:
+    """Value books that `refusal` lets pass, as arrays."""
     ledger = lay_out(books, prices, as_of, opening_cash)
     values = value_holdings(ledger.panel, ledger.holdings, ledger.accounts, as_of.toordinal())
     too_large = _too_large(values)
     if too_large.any():
         ledger = without(ledger, too_large, TOO_LARGE)
         values = value_holdings(ledger.panel, ledger.holdings, ledger.accounts, as_of.toordinal())
-    accounts = value_accounts(ledger.holdings, values, ledger.accounts)
+    return Valued(ledger, values, value_accounts(ledger.holdings, values, ledger.accounts))
+
+
+def valuations(
+    valued: Valued, books: Sequence[Book], prices: Prices, as_of: date
+) -> list[Valuation]:
+    """Say in the domain's words what `value` found of the same books."""
+    ledger, values = valued.ledger, valued.values
     changed_basis = _changed_basis(ledger, values)
-    holding, account = _columns(values), _columns(accounts)
+    holding, account = _columns(values), _columns(valued.accounts)
     answers = []
     for row, book in enumerate(books):
         totals = _totals(account, row)

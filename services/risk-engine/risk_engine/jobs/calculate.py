@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
 import structlog
 
+from common import calendar
 from common.bus import Bus
 from common.events import Envelope
 from common.events.risk_engine import CalculationFailed, CalculationProgressed, RiskCalculated
@@ -18,15 +19,19 @@ from common.telemetry import current_traceparent, past_step, publishing, step
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
-from risk_engine.domain import BUILT, Failure, Prices
-from risk_engine.engine.chunk import Calculated, StoredBook, calculate
+from risk_engine.domain import BUILT, Failure, Market, Rates, Snapshots
+from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
-from risk_engine.jobs.pool import Pool, timed
-from risk_engine.repository import Standing, Store
+from risk_engine.jobs.pool import Pool
+from risk_engine.jobs.stopwatch import calculate_in_time
+from risk_engine.repository import EVERY_ENGINE, Standing, Store
 
 log = structlog.get_logger()
 
 Ending = Literal["calculated", "failed", "superseded"]
+
+HISTORY_SESSIONS = 780
+"""How far back the sessions of an account are read: as far as a panel goes."""
 
 Answers = Mapping[UUID, Calculated | Failure]
 """What came out, by portfolio; none for a book that has moved on meanwhile."""
@@ -92,9 +97,16 @@ class Calculator:
             store = Store(unit)
             lacking = await store.books.without_positions(revisions)
             stored = await store.books.stored(revisions)
+            histories = await store.histories.of(
+                revisions, calendar.session_back(chunk.as_of, HISTORY_SESSIONS), chunk.as_of
+            )
         if lacking:
             stored = [*stored, *await self._fetch(lacking)]
-        return [book for book in stored if book.revision == revisions[book.portfolio_id]]
+        return [
+            replace(book, history=histories.get(book.portfolio_id))
+            for book in stored
+            if book.revision == revisions[book.portfolio_id]
+        ]
 
     async def _fetch(self, revisions: Mapping[UUID, int]) -> Sequence[StoredBook]:
         for portfolio_id, revision in revisions.items():
@@ -116,21 +128,23 @@ class Calculator:
             return dict.fromkeys(
                 (book.portfolio_id for book in books), Failure("panel_gone", str(gone))
             )
+        market = Market(prices, prices, Snapshots.silent(), {}, Rates.unknown(), None)
         answers, _ = await asyncio.gather(
-            self._calculated(books, prices), self._announce_start(books, work)
+            self._calculated(books, market), self._announce_start(books, work)
         )
         return {book.portfolio_id: answer for book, answer in zip(books, answers, strict=True)}
 
     async def _calculated(
-        self, books: Sequence[StoredBook], prices: Prices
+        self, books: Sequence[StoredBook], market: Market
     ) -> Sequence[Calculated | Failure]:
-        with step("calculate", attributes={"sigmasight.books": len(books)}):
-            calculated = await self.pool.run(timed, calculate, books, prices)
-            past_step(BUILT[0], calculated.began, calculated.ended)
         metrics = self.unit_of_work.telemetry.metrics
-        metrics.observe(Metric.CALCULATION_SECONDS, calculated.seconds, engine=BUILT[0])
+        with step("calculate", attributes={"sigmasight.books": len(books)}):
+            answers, spans = await self.pool.run(calculate_in_time, books, market)
+            for name, began, ended in spans:
+                past_step(name, began, ended)
+                metrics.observe(Metric.CALCULATION_SECONDS, (ended - began) / 1e9, engine=name)
         metrics.observe(Metric.CHUNK_BOOKS, len(books))
-        return calculated.result
+        return answers
 
     async def _announce_start(self, books: Sequence[StoredBook], work: Work) -> None:
         try:
@@ -174,7 +188,12 @@ async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> 
         elif answer is not None:
             failed[item.portfolio_id] = (item.revision, answer)
     stored = await store.results.save(calculated, chunk.as_of, chunk.panel_version, unit.now)
-    await store.results.save_failures(failed, chunk.as_of, chunk.panel_version, unit.now)
+    await store.results.save_failures(
+        {(portfolio_id, EVERY_ENGINE): why for portfolio_id, why in failed.items()},
+        chunk.as_of,
+        chunk.panel_version,
+        unit.now,
+    )
 
     by_portfolio = {one.portfolio_id: one for one in calculated if one.portfolio_id in stored}
     ended: Counter[Ending] = Counter()
@@ -200,8 +219,9 @@ def _announce_result(one: Calculated, standing: Standing, chunk: Chunk, unit: Un
             as_of=chunk.as_of,
             panel_version=chunk.panel_version,
             status=one.status,
-            engines={BUILT[0]: one.status},
-            net_asset_value=one.totals["net_asset_value"],
+            engines={name: result.status for name, result in one.results.items()},
+            failed={name: failure.reason for name, failure in one.failed.items()},
+            net_asset_value=round(one.net_asset_value, 2),
         ),
         user_id=standing.user_id,
     )

@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Generic, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -17,27 +15,6 @@ log = structlog.get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Timed(Generic[T]):
-    """What a function returned, and when it ran, in nanoseconds since the epoch."""
-
-    result: T
-    began: int
-    ended: int
-
-    @property
-    def seconds(self) -> float:
-        """Return how long it ran."""
-        return (self.ended - self.began) / 1e9
-
-
-def timed(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Timed[T]:
-    """Call a function; in a process of the pool, so that its way there and back does not count."""
-    began = time.time_ns()
-    result = function(*args, **kwargs)
-    return Timed(result, began, time.time_ns())
 
 
 class Pool:

@@ -2,14 +2,16 @@
 
 from common.unit_of_work import Unit
 from risk_engine.repository.books import Books, Standing, Waiting
-from risk_engine.repository.results import Known, Result, Results, Snapshot
+from risk_engine.repository.history import Histories, Snapshot
+from risk_engine.repository.results import EVERY_ENGINE, Known, Result, Results
 
-__all__ = ["Known", "Result", "Snapshot", "Standing", "Store", "Waiting"]
+__all__ = ["EVERY_ENGINE", "Known", "Result", "Snapshot", "Standing", "Store", "Waiting"]
 
 
 class Store:
-    """The replica of books with the prices that wait for it, and the results."""
+    """The replica of books with the prices that wait for it, the results, and accounts' pasts."""
 
     def __init__(self, unit: Unit) -> None:
         self.books = Books(unit.connection)
         self.results = Results(unit.connection)
+        self.histories = Histories(unit.connection)

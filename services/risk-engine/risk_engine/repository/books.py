@@ -159,7 +159,10 @@ class Books:
         )
 
     async def stored(self, portfolio_ids: Collection[UUID]) -> Sequence[StoredBook]:
-        """Return the books that are known with their positions, and their stored opening cash."""
+        """Return the books that are known with their positions, and their stored opening cash.
+
+        Their histories are not read here.
+        """
         rows = await self._connection.execute(
             select(
                 BOOKS.c.portfolio_id,

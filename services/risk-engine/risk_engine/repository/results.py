@@ -1,65 +1,68 @@
-"""Results, failures and the history of accounts."""
+"""Results of engines, and why they have none."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, delete, exists, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    Text,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.schema import Table
 
-from risk_engine.domain import EngineName, Failure
+from risk_engine.domain import ENGINES, EngineName, Failure
 from risk_engine.engine.chunk import Calculated
-from risk_engine.repository.rows import among, these
+from risk_engine.repository.rows import among, copy, others, put, these
 from risk_engine.tables import BOOKS, FAILURES, OPENINGS, RESULTS, SNAPSHOTS
 
-ENGINE: EngineName = "valuation"
+EVERY_ENGINE: EngineName = "valuation"
+"""Stands for a calculation that gave nothing at all: no engine has a result without this one."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an engine found, with its payload as JSON text."""
+    """What an engine found: `payload` as `engine.results.pack` wrote it, or JSON of before."""
 
     as_of: date
     revision: int
     panel_version: int
     status: str
+    model_version: str
+    input_hash: str
     calculated_at: datetime
-    payload: str
+    payload: bytes
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a portfolio: its newest result, and why the last attempt failed since."""
+    """What is known of a portfolio: each engine's newest result, and why its last attempt failed.
+
+    All results are of one calculation, the newest; an engine that failed in it has none.
+    """
 
     portfolio_id: UUID
     name: str
     revision: int
-    result: Result | None
-    failure: Failure | None
+    results: Mapping[EngineName, Result]
+    failures: Mapping[EngineName, Failure]
 
-
-@dataclass(frozen=True)
-class Snapshot:
-    """An account at the close of a session, in the book's currency, to the cent."""
-
-    session: date
-    revision: int
-    panel_version: int
-    status: str
-    net_asset_value: float
-    cash: float
-    long_market_value: float | None
-    short_market_value: float | None
-    gross_market_value: float | None
-    net_market_value: float | None
-    carried_value: float
-    cost_basis: float
-    unrealized_pnl: float | None
-    realized_pnl: float
+    @property
+    def valuation(self) -> Result | None:
+        """Return the result without which there is no other."""
+        return self.results.get("valuation")
 
 
 class Results:
@@ -71,41 +74,53 @@ class Results:
     async def save(
         self, calculated: Sequence[Calculated], as_of: date, panel_version: int, now: datetime
     ) -> Collection[UUID]:
-        """Store results that are not older than what is stored; return whose were stored.
+        """Store what is not older than what is stored; return whose was stored.
 
-        With each go the session's snapshot, the opening cash, and the end of an older failure.
+        With each portfolio go its sessions, the opening cash, and the end of older failures. The
+        caller holds the portfolios' locks, so that nobody stores between the look and the writing.
         """
-        if not calculated:
+        newer = await self._with_newer(calculated, as_of, panel_version)
+        taken = [one for one in calculated if one.portfolio_id not in newer]
+        if not taken:
             return ()
-        stored = await self._replace(
-            [_result(one, as_of, panel_version, now) for one in calculated]
-        )
-        taken = [one for one in calculated if one.portfolio_id in stored]
-        if taken:
-            await self._put(SNAPSHOTS, [_snapshot(one, as_of, panel_version) for one in taken])
-            await self._put(
-                OPENINGS,
-                [
-                    {
-                        "portfolio_id": one.portfolio_id,
-                        "session": one.opening_session,
-                        "opening_cash": one.opening_cash,
-                    }
-                    for one in taken
-                    if one.opening_cash is not None
-                ],
+        await self._connection.execute(
+            delete(RESULTS).where(
+                among(RESULTS.c.portfolio_id, [one.portfolio_id for one in taken]),
+                RESULTS.c.as_of == as_of,
             )
-            await self._end_failures(taken, as_of, panel_version)
-        return stored
+        )
+        await copy(
+            self._connection,
+            RESULTS,
+            [row for one in taken for row in _results(one, as_of, panel_version, now)],
+        )
+        await put(
+            self._connection,
+            SNAPSHOTS,
+            [row for one in taken for row in _snapshots(one, panel_version)],
+        )
+        await put(self._connection, OPENINGS, _openings(taken))
+        await self._end_failures(taken, as_of, panel_version)
+        await self.save_failures(
+            {
+                (one.portfolio_id, engine): (one.revision, failure)
+                for one in taken
+                for engine, failure in one.failed.items()
+            },
+            as_of,
+            panel_version,
+            now,
+        )
+        return {one.portfolio_id for one in taken}
 
     async def save_failures(
         self,
-        failed: Mapping[UUID, tuple[int, Failure]],
+        failed: Mapping[tuple[UUID, EngineName], tuple[int, Failure]],
         as_of: date,
         panel_version: int,
         now: datetime,
     ) -> None:
-        """Note why books (by portfolio, with their revision) have no result.
+        """Note why engines have no result, by portfolio, with the revision of its book.
 
         What is known by newer inputs stays, be it a result or another failure.
         """
@@ -116,7 +131,7 @@ class Results:
             [
                 {
                     "portfolio_id": portfolio_id,
-                    "engine": ENGINE,
+                    "engine": engine,
                     "revision": revision,
                     "as_of": as_of,
                     "panel_version": panel_version,
@@ -124,7 +139,7 @@ class Results:
                     "message": failure.message,
                     "failed_at": now,
                 }
-                for portfolio_id, (revision, failure) in failed.items()
+                for (portfolio_id, engine), (revision, failure) in failed.items()
             ],
         ).subquery()
         newer = exists().where(
@@ -132,12 +147,12 @@ class Results:
             RESULTS.c.engine == given.c.engine,
             _inputs(RESULTS.c) > _inputs(given.c),
         )
-        put = upsert(FAILURES).from_select(FAILURES.c.keys(), select(given).where(~newer))
+        insertion = upsert(FAILURES).from_select(FAILURES.c.keys(), select(given).where(~newer))
         await self._connection.execute(
-            put.on_conflict_do_update(
+            insertion.on_conflict_do_update(
                 index_elements=list(FAILURES.primary_key),
-                set_=_others(FAILURES, put.excluded),
-                where=_inputs(FAILURES.c) <= _inputs(put.excluded),
+                set_=others(FAILURES, insertion.excluded),
+                where=_inputs(FAILURES.c) <= _inputs(insertion.excluded),
             )
         )
 
@@ -148,67 +163,90 @@ class Results:
                 delete(table).where(table.c.portfolio_id == portfolio_id)
             )
 
-    async def known(self, portfolio_ids: Collection[UUID]) -> Mapping[UUID, Known]:
-        """Return what is known of portfolios, for those the replica has heard of."""
+    async def known(
+        self, portfolio_ids: Collection[UUID], engines: Collection[EngineName] = ENGINES
+    ) -> Mapping[UUID, Known]:
+        """Return what is known of portfolios, for those the replica has heard of.
+
+        The valuation is always read: the others are shown with what it says.
+        """
+        valuations = RESULTS.alias("valuations")
         newest = (
-            select(
-                RESULTS.c.as_of,
-                RESULTS.c.revision,
-                RESULTS.c.panel_version,
-                RESULTS.c.status,
-                RESULTS.c.calculated_at,
-                cast(RESULTS.c.payload, Text).label("payload"),
+            select(valuations.c.as_of)
+            .where(
+                valuations.c.portfolio_id == BOOKS.c.portfolio_id,
+                valuations.c.engine == EVERY_ENGINE,
             )
-            .where(RESULTS.c.portfolio_id == BOOKS.c.portfolio_id, RESULTS.c.engine == ENGINE)
-            .order_by(RESULTS.c.revision.desc(), RESULTS.c.as_of.desc())
+            .order_by(valuations.c.revision.desc(), valuations.c.as_of.desc())
             .limit(1)
             .lateral("newest")
         )
-        failure = and_(FAILURES.c.portfolio_id == BOOKS.c.portfolio_id, FAILURES.c.engine == ENGINE)
+        of_it = and_(
+            RESULTS.c.portfolio_id == BOOKS.c.portfolio_id,
+            RESULTS.c.as_of == newest.c.as_of,
+            RESULTS.c.engine.in_(sorted({*engines, EVERY_ENGINE})),
+        )
         rows = await self._connection.execute(
             select(
                 BOOKS.c.portfolio_id,
                 BOOKS.c.name,
                 BOOKS.c.revision.label("book_revision"),
-                FAILURES.c.reason,
-                FAILURES.c.message,
-                newest,
+                RESULTS.c.engine,
+                *(RESULTS.c[field.name] for field in fields(Result) if field.name != "payload"),
+                func.coalesce(RESULTS.c.packed, _utf8(RESULTS.c.payload)).label("payload"),
             )
-            .select_from(BOOKS.outerjoin(newest, true()).outerjoin(FAILURES, failure))
+            .select_from(BOOKS.outerjoin(newest, true()).outerjoin(RESULTS, of_it))
             .where(among(BOOKS.c.portfolio_id, portfolio_ids), BOOKS.c.deleted.is_(False))
         )
-        return {row.portfolio_id: _known(row) for row in rows}
+        found: dict[UUID, Known] = {}
+        results: dict[UUID, dict[EngineName, Result]] = defaultdict(dict)
+        failures = await self._failures(portfolio_ids)
+        for row in rows:
+            of_portfolio = results[row.portfolio_id]
+            if row.engine is not None:
+                of_portfolio[row.engine] = Result(
+                    **{field.name: getattr(row, field.name) for field in fields(Result)}
+                )
+            found[row.portfolio_id] = Known(
+                row.portfolio_id,
+                row.name,
+                row.book_revision,
+                of_portfolio,
+                failures.get(row.portfolio_id, {}),
+            )
+        return found
 
-    async def snapshots(self, portfolio_id: UUID, limit: int) -> Sequence[Snapshot]:
-        """Return an account's latest sessions, oldest first."""
+    async def _failures(
+        self, portfolio_ids: Collection[UUID]
+    ) -> Mapping[UUID, Mapping[EngineName, Failure]]:
         rows = await self._connection.execute(
-            select(*(column for column in SNAPSHOTS.c if column.name != "portfolio_id"))
-            .where(SNAPSHOTS.c.portfolio_id == portfolio_id)
-            .order_by(SNAPSHOTS.c.session.desc())
-            .limit(limit)
+            select(
+                FAILURES.c.portfolio_id, FAILURES.c.engine, FAILURES.c.reason, FAILURES.c.message
+            ).where(among(FAILURES.c.portfolio_id, portfolio_ids))
         )
-        return [Snapshot(**row) for row in reversed(rows.mappings().all())]
+        found: dict[UUID, dict[EngineName, Failure]] = defaultdict(dict)
+        for row in rows:
+            found[row.portfolio_id][row.engine] = Failure(row.reason, row.message)
+        return found
 
-    async def _replace(self, rows: Sequence[Mapping[str, Any]]) -> Collection[UUID]:
-        put = upsert(RESULTS).from_select(RESULTS.c.keys(), these(list(RESULTS.c), rows))
-        written = await self._connection.execute(
-            put.on_conflict_do_update(
-                index_elements=list(RESULTS.primary_key),
-                set_=_others(RESULTS, put.excluded),
-                where=_inputs(RESULTS.c) <= _inputs(put.excluded),
-            ).returning(RESULTS.c.portfolio_id)
-        )
-        return set(written.scalars())
-
-    async def _put(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        if not rows:
-            return
-        put = upsert(table).from_select(table.c.keys(), these(list(table.c), rows))
-        await self._connection.execute(
-            put.on_conflict_do_update(
-                index_elements=list(table.primary_key), set_=_others(table, put.excluded)
+    async def _with_newer(
+        self, calculated: Sequence[Calculated], as_of: date, panel_version: int
+    ) -> Collection[UUID]:
+        if not calculated:
+            return ()
+        given = these(
+            [RESULTS.c.portfolio_id, RESULTS.c.revision],
+            [{"portfolio_id": one.portfolio_id, "revision": one.revision} for one in calculated],
+        ).subquery()
+        newer = await self._connection.execute(
+            select(RESULTS.c.portfolio_id).where(
+                RESULTS.c.portfolio_id == given.c.portfolio_id,
+                RESULTS.c.engine == EVERY_ENGINE,
+                RESULTS.c.as_of == as_of,
+                _inputs(RESULTS.c) > tuple_(given.c.revision, as_of, panel_version),
             )
         )
+        return set(newer.scalars())
 
     async def _end_failures(
         self, calculated: Sequence[Calculated], as_of: date, panel_version: int
@@ -219,7 +257,6 @@ class Results:
         ).subquery()
         await self._connection.execute(
             delete(FAILURES).where(
-                FAILURES.c.engine == ENGINE,
                 FAILURES.c.portfolio_id == given.c.portfolio_id,
                 _inputs(FAILURES.c) <= tuple_(given.c.revision, as_of, panel_version),
             )
@@ -231,45 +268,50 @@ def _inputs(columns: Any) -> Any:
     return tuple_(columns.revision, columns.as_of, columns.panel_version)
 
 
-def _others(table: Table, excluded: Any) -> dict[str, Any]:
-    return {column.name: excluded[column.name] for column in table.c if not column.primary_key}
+def _utf8(payload: ColumnElement[Any]) -> ColumnElement[bytes]:
+    return func.convert_to(cast(payload, Text), "UTF8", type_=LargeBinary)
 
 
-def _result(one: Calculated, as_of: date, panel_version: int, now: datetime) -> Mapping[str, Any]:
-    return {
-        "portfolio_id": one.portfolio_id,
-        "as_of": as_of,
-        "engine": ENGINE,
-        "revision": one.revision,
-        "panel_version": panel_version,
-        "status": one.status,
-        "model_version": one.model_version,
-        "input_hash": one.input_hash,
-        "payload": one.payload,
-        "calculated_at": now,
-    }
+def _results(
+    one: Calculated, as_of: date, panel_version: int, now: datetime
+) -> Sequence[Mapping[str, Any]]:
+    return [
+        {
+            "portfolio_id": one.portfolio_id,
+            "as_of": as_of,
+            "engine": engine,
+            "revision": one.revision,
+            "panel_version": panel_version,
+            "status": result.status,
+            "model_version": result.model_version,
+            "input_hash": result.input_hash,
+            "payload": None,
+            "packed": result.payload,
+            "calculated_at": now,
+        }
+        for engine, result in one.results.items()
+    ]
 
 
-def _snapshot(one: Calculated, as_of: date, panel_version: int) -> Mapping[str, Any]:
-    return {
-        "portfolio_id": one.portfolio_id,
-        "session": as_of,
-        "revision": one.revision,
-        "panel_version": panel_version,
-        "status": one.status,
-        **one.totals,
-    }
+def _snapshots(one: Calculated, panel_version: int) -> Sequence[Mapping[str, Any]]:
+    return [
+        {
+            "portfolio_id": one.portfolio_id,
+            "revision": one.revision,
+            "panel_version": panel_version,
+            **asdict(snapshot),
+        }
+        for snapshot in one.snapshots
+    ]
 
 
-def _known(row: Any) -> Known:
-    return Known(
-        portfolio_id=row.portfolio_id,
-        name=row.name,
-        revision=row.book_revision,
-        result=None
-        if row.payload is None
-        else Result(
-            row.as_of, row.revision, row.panel_version, row.status, row.calculated_at, row.payload
-        ),
-        failure=None if row.reason is None else Failure(row.reason, row.message),
-    )
+def _openings(calculated: Sequence[Calculated]) -> Sequence[Mapping[str, Any]]:
+    return [
+        {
+            "portfolio_id": one.portfolio_id,
+            "session": one.opening_session,
+            "opening_cash": one.opening_cash,
+        }
+        for one in calculated
+        if one.opening_cash is not None
+    ]

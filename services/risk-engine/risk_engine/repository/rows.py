@@ -18,7 +18,9 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.schema import Column
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import Column, Table
 
 
 def among(candidate: ColumnElement[UUID], ids: Iterable[UUID]) -> ColumnElement[bool]:
@@ -40,6 +42,40 @@ def these(columns: Sequence[Column[Any]], rows: Sequence[Mapping[str, Any]]) -> 
             for one in columns
         )
     )
+
+
+async def copy(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Add rows by COPY, in the transaction already open."""
+    if not rows:
+        return
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    names = table.c.keys()
+    await driver.copy_records_to_table(
+        table.name,
+        schema_name=table.schema,
+        columns=names,
+        records=[tuple(row[name] for name in names) for row in rows],
+    )
+
+
+async def put(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows, or replace the ones with the same key."""
+    if not rows:
+        return
+    insertion = upsert(table).from_select(table.c.keys(), these(list(table.c), rows))
+    await connection.execute(
+        insertion.on_conflict_do_update(
+            index_elements=list(table.primary_key), set_=others(table, insertion.excluded)
+        )
+    )
+
+
+def others(table: Table, excluded: Any) -> dict[str, Any]:
+    """Return what an upsert sets: every column beside the key."""
+    return {column.name: excluded[column.name] for column in table.c if not column.primary_key}
 
 
 def _sent_as(one: Column[Any]) -> Any:

@@ -10,8 +10,9 @@ from pydantic import Field
 from risk_engine.domain import BUILT, ENGINES, EngineName, Status
 from risk_engine.repository import Known, Snapshot
 from risk_engine.schemas.base import Answer
+from risk_engine.schemas.engines import EngineOut, engines_of
 from risk_engine.schemas.summary import Summary, summary, valuation_of
-from risk_engine.schemas.valuation import PositionOut, Totals, ValuationOut
+from risk_engine.schemas.valuation import PositionOut, Totals
 
 PORTFOLIOS_IN_REQUEST = 1_000
 
@@ -48,7 +49,7 @@ class Report(Summary):
     portfolio_id: UUID
     name: str | None
     net_asset_value: float | None
-    engines: dict[EngineName, ValuationOut]
+    engines: dict[EngineName, EngineOut]
     failed: dict[EngineName, FailureOut]
     not_built: list[EngineName] = Field(description="Engines that do not exist yet")
     snapshots: list[SnapshotOut] = Field(description="The last sessions, oldest first")
@@ -78,14 +79,15 @@ class Valuations(Answer):
 def report(portfolio_id: UUID, known: Known | None, snapshots: Sequence[Snapshot]) -> Report:
     """Put a report together; None is a portfolio the replica has not heard of."""
     valuation = valuation_of(known)
-    failure = None if known is None else known.failure
+    engines = engines_of(known)
+    failures = {} if known is None else known.failures
     return Report(
         **summary(known, valuation),
         portfolio_id=portfolio_id,
         name=None if known is None else known.name,
         net_asset_value=None if valuation is None else valuation.totals.net_asset_value,
-        engines={} if valuation is None else {valuation.engine: valuation},
-        failed={} if failure is None else {BUILT[0]: FailureOut(**asdict(failure))},
+        engines=engines,
+        failed={name: FailureOut(**asdict(failure)) for name, failure in failures.items()},
         not_built=[engine for engine in ENGINES if engine not in BUILT],
         snapshots=[SnapshotOut(**asdict(snapshot)) for snapshot in snapshots],
     )

@@ -1,16 +1,21 @@
 """What every answer says first: whether there are results, of which inputs, and if not, why."""
 
+import json
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from risk_engine.domain import Status
-from risk_engine.repository import Known
-from risk_engine.schemas.base import Answer
+from risk_engine.domain import EngineName, Status
+from risk_engine.engine.results import unpack
+from risk_engine.repository import EVERY_ENGINE, Known, Result
+from risk_engine.schemas.base import Answer, Engine, plain
 from risk_engine.schemas.valuation import ValuationOut
 
 Reason = Literal["not_calculated_yet", "calculation_failed", "book_changed"]
+
+EngineT = TypeVar("EngineT", bound=Engine)
 
 
 class Summary(Answer):
@@ -37,7 +42,7 @@ def summary(known: Known | None, valuation: ValuationOut | None) -> dict[str, An
         "reason": reason,
         "message": message,
     }
-    if known is None or known.result is None or valuation is None:
+    if known is None or known.valuation is None or valuation is None:
         return fields
     return fields | {
         "as_of": valuation.as_of,
@@ -45,25 +50,52 @@ def summary(known: Known | None, valuation: ValuationOut | None) -> dict[str, An
         "book_revision": valuation.book_revision,
         "provider": valuation.provider,
         "status": valuation.status,
-        "calculated_at": known.result.calculated_at,
+        "calculated_at": known.valuation.calculated_at,
     }
 
 
 def valuation_of(known: Known | None) -> ValuationOut | None:
     """Read the newest valuation of a portfolio."""
-    if known is None or known.result is None:
+    return None if known is None else read("valuation", known, ValuationOut)
+
+
+def read(name: EngineName, known: Known, model: type[EngineT]) -> EngineT | None:
+    """Read what an engine found about a portfolio; None where it has found nothing."""
+    result = known.results.get(name)
+    if result is None:
         return None
-    return ValuationOut.model_validate_json(known.result.payload)
+    return model.model_validate(
+        {
+            **plain(payload_of(result)),
+            "engine": name,
+            "status": result.status,
+            "as_of": result.as_of,
+            "panel_version": result.panel_version,
+            "book_revision": result.revision,
+            "model_version": result.model_version,
+            "input_hash": result.input_hash,
+        }
+    )
+
+
+def payload_of(result: Result) -> Mapping[str, Any]:
+    """Unpack what an engine found; JSON is of before it was packed."""
+    if result.payload.startswith(b"{"):
+        written: Mapping[str, Any] = json.loads(result.payload)
+        return written
+    return unpack(result.payload)
 
 
 def _reason(known: Known | None) -> tuple[Reason | None, str | None]:
-    if known is not None and known.failure is not None:
-        return "calculation_failed", f"The last calculation failed. {known.failure.message}"
-    if known is None or known.result is None:
+    failure = None if known is None else known.failures.get(EVERY_ENGINE)
+    if failure is not None:
+        return "calculation_failed", f"The last calculation failed. {failure.message}"
+    if known is None or known.valuation is None:
         return "not_calculated_yet", "The portfolio has not been calculated yet."
-    if known.result.revision < known.revision:
+    revision = known.valuation.revision
+    if revision < known.revision:
         return "book_changed", (
-            f"The book has changed since: these results are of revision {known.result.revision}, "
+            f"The book has changed since: these results are of revision {revision}, "
             f"the book is at {known.revision}."
         )
     return None, None

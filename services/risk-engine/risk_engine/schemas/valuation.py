@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from common.events.onboarding import InvestmentClass, PositionType
-from risk_engine.domain import PositionState, Status
-from risk_engine.schemas.base import Answer
+from risk_engine.domain import PositionState
+from risk_engine.schemas.base import Answer, Engine
 
 
 class Totals(Answer):
@@ -91,16 +91,11 @@ class NoteOut(Answer):
     message: str
 
 
-class ValuationOut(Answer):
+class ValuationOut(Engine):
     """An account valued at the close of a session."""
 
     engine: Literal["valuation"]
-    status: Status
-    as_of: date
-    panel_version: int
     provider: str
-    book_revision: int
-    model_version: str
     currency: str
     based_on: BasedOn
     totals: Totals

@@ -1,4 +1,4 @@
-"""The risk engine over HTTP: what is known of a portfolio."""
+"""A portfolio as a whole: the report, the overview, and what other services ask for."""
 
 from fastapi import APIRouter, Depends, Response
 
@@ -23,9 +23,9 @@ async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> Respon
 
     A portfolio without results answers `available: false` and the reason.
     """
-    results = Store(unit).results
-    known = await results.known([portfolio_id])
-    snapshots = await results.snapshots(portfolio_id, SNAPSHOTS_IN_REPORT)
+    store = Store(unit)
+    known = await store.results.known([portfolio_id])
+    snapshots = await store.histories.snapshots(portfolio_id, SNAPSHOTS_IN_REPORT)
     return await rendered(lambda: schemas.report(portfolio_id, known.get(portfolio_id), snapshots))
 
 
@@ -36,14 +36,14 @@ async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> Respon
 )
 async def read_overview(portfolio_id: OwnedPortfolio, unit: Transaction) -> schemas.Overview:
     """Return value, cash, exposures by market value and profit; what is not known is null."""
-    known = await Store(unit).results.known([portfolio_id])
+    known = await Store(unit).results.known([portfolio_id], ["valuation"])
     return schemas.overview(portfolio_id, known.get(portfolio_id))
 
 
 @router.post("/internal/valuations", dependencies=[Depends(internal)], include_in_schema=False)
 async def read_valuations(body: schemas.ValuationsRequest, unit: Transaction) -> Response:
     """Return the newest valuation of each portfolio, with its positions if they are wanted."""
-    known = await Store(unit).results.known(body.portfolio_ids)
+    known = await Store(unit).results.known(body.portfolio_ids, ["valuation"])
     return await rendered(
         lambda: schemas.valuations(body.portfolio_ids, known, positions=body.positions)
     )

@@ -1,0 +1,9 @@
+"""The risk engine over HTTP: what is known of a portfolio."""
+
+from fastapi import APIRouter
+
+from risk_engine.api import portfolio
+
+router = APIRouter()
+for part in (portfolio,):
+    router.include_router(part.router)

@@ -1,0 +1,156 @@
+"""A chunk of books laid out once, as arrays, for all engines.
+
+Axes: holdings are the lines of all books that can be valued (`ledger.holdings`); accounts are the
+books, in order; underlyings, contracts and sessions as their own dataclasses say. What is not known
+is NaN. Money is in US dollars; short is negative.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import numpy as np
+
+from risk_engine.domain import Book, History, Market, Valuation
+from risk_engine.engine.factor_model import FactorModel, factor_model
+from risk_engine.engine.options import Contracts, contract_of, contracts_of, price_contracts
+from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, underlyings_of
+from risk_engine.engine.valuation import Valued, valuations, value
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+
+NO_CONTRACT = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Exposures:
+    """What each holding is exposed to now, (holdings,); 0 for one that is not open.
+
+    `quantity` is in units as of `as_of` (splits included), `value` the market or carried value.
+    `dollar_delta` is q m delta S: the value for what is no option. `dollar_gamma` is the change of
+    the dollar delta for 1 % of the underlying, `vega` money per volatility point, `theta` per
+    calendar day, `rho` per 100 basis points. NaN for an option that could not be modelled.
+    `underlying` and `contract` are rows of those, -1 where there is none.
+    """
+
+    account: IntArray
+    underlying: IntArray
+    contract: IntArray
+    is_open: BoolArray
+    is_option: BoolArray
+    quantity: FloatArray
+    multiplier: FloatArray
+    value: FloatArray
+    dollar_delta: FloatArray
+    dollar_gamma: FloatArray
+    vega: FloatArray
+    theta: FloatArray
+    rho: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Everything the engines need to know of a chunk.
+
+    `dollar_deltas` are by account and underlying, (accounts, underlyings): the sum over holdings
+    that could be modelled. `net_asset_value` is (accounts,). `histories` are what is stored of the
+    accounts' sessions before `as_of`.
+    """
+
+    market: Market
+    books: tuple[Book, ...]
+    histories: tuple[History, ...]
+    valued: Valued
+    valuations: tuple[Valuation, ...]
+    underlyings: Underlyings
+    contracts: Contracts
+    exposures: Exposures
+    dollar_deltas: FloatArray
+    factor_model: FactorModel
+
+    @property
+    def as_of(self) -> date:
+        """Return the session at whose close everything stands."""
+        return self.market.as_of
+
+    @property
+    def net_asset_value(self) -> FloatArray:
+        """Return what each account is worth, (accounts,)."""
+        return self.valued.accounts.net_asset_value
+
+
+def lay_out_chunk(
+    books: Sequence[Book],
+    market: Market,
+    opening_cash: Mapping[UUID, Decimal],
+    histories: Sequence[History],
+) -> Frame:
+    """Lay out books none of which `engine.ledger.refusal` refuses."""
+    underlyings = underlyings_of(books, market)
+    contracts = price_contracts(contracts_of(books), underlyings, market)
+    valued = value(books, market.prices, market.as_of, opening_cash)
+    exposures = _exposures(valued, underlyings, contracts)
+    return Frame(
+        market=market,
+        books=tuple(books),
+        histories=tuple(histories),
+        valued=valued,
+        valuations=tuple(valuations(valued, books, market.prices, market.as_of)),
+        underlyings=underlyings,
+        contracts=contracts,
+        exposures=exposures,
+        dollar_deltas=_by_underlying(exposures, len(books), len(underlyings)),
+        factor_model=factor_model(underlyings, market),
+    )
+
+
+def _exposures(valued: Valued, underlyings: Underlyings, contracts: Contracts) -> Exposures:
+    holdings, values = valued.ledger.holdings, valued.values
+    positions = [
+        line.position for lines in valued.ledger.lines for line in lines if line.row is not None
+    ]
+    keys = [key_of(position) for position in positions]
+    underlying = np.array(
+        [NO_UNDERLYING if key is None else underlyings.rows[key] for key in keys], dtype=np.int64
+    )
+    found = [contract_of(position) for position in positions]
+    contract = np.array(
+        [NO_CONTRACT if one is None else contracts.rows[one] for one in found], dtype=np.int64
+    )
+    is_option = np.array([one.investment_class == "OPTIONS" for one in positions], dtype=np.bool_)
+    is_open = ~values.pending & ~values.closed
+    quantity = np.where(is_open, holdings.quantity * values.split_factor, 0.0)
+    units = quantity * holdings.multiplier
+    value = np.where(is_open, values.value, 0.0)
+
+    def of_options(per_share: FloatArray, otherwise: FloatArray) -> FloatArray:
+        held = np.full(len(contract), np.nan)
+        known = contract != NO_CONTRACT
+        held[known] = units[known] * per_share[contract[known]]
+        return np.where(is_option & is_open, held, otherwise)
+
+    nothing = np.zeros_like(value)
+    spot, greeks = contracts.terms.spot, contracts.greeks
+    return Exposures(
+        account=holdings.account,
+        underlying=underlying,
+        contract=contract,
+        is_open=is_open,
+        is_option=is_option,
+        quantity=quantity,
+        multiplier=holdings.multiplier,
+        value=value,
+        dollar_delta=of_options(greeks.delta * spot, value),
+        dollar_gamma=of_options(greeks.gamma * spot**2 / 100, nothing),
+        vega=of_options(greeks.vega, nothing),
+        theta=of_options(greeks.theta, nothing),
+        rho=of_options(greeks.rho, nothing),
+    )
+
+
+def _by_underlying(exposures: Exposures, accounts: int, underlyings: int) -> FloatArray:
+    known = ~np.isnan(exposures.dollar_delta) & (exposures.underlying != NO_UNDERLYING)
+    place = exposures.account[known] * underlyings + exposures.underlying[known]
+    summed = np.bincount(place, exposures.dollar_delta[known], minlength=accounts * underlyings)
+    return np.asarray(summed, dtype=np.float64).reshape(accounts, underlyings)

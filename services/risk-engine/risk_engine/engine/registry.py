@@ -1,0 +1,23 @@
+"""The engines there are, in the order in which they run and are reported."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from risk_engine.domain import EngineName
+from risk_engine.engine import valuation
+from risk_engine.engine.frame import Frame
+from risk_engine.engine.payload import to_payload
+from risk_engine.engine.results import Answer, EngineResult
+
+Engine = Callable[[Frame], list[Answer]]
+"""Calculates all books of a frame; the answers are in their order."""
+
+
+def _valuation(frame: Frame) -> list[Answer]:
+    return [EngineResult(one.status, to_payload(one)) for one in frame.valuations]
+
+
+ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {"valuation": _valuation}
+
+MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {"valuation": valuation.MODEL_VERSION}
+"""Changes whenever an engine may give another number for the same inputs."""
