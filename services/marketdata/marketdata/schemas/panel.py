@@ -91,7 +91,7 @@ def encode_reference(
     """
     reference = edition.reference
     metadata = {
-        **_described(edition, reference and reference.span, columns),
+        **_described(edition, reference.span if reference else None, columns),
         "missing": _missing(columns, reference.symbols if reference else ()),
         "benchmark": benchmark
         and {
