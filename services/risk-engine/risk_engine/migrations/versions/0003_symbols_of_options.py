@@ -12,7 +12,7 @@ depends_on = None
 
 # As `repository.books` makes symbols of a book's positions; a contract is named as
 # `common.options.Contract` does.
-_SYMBOLS = """
+SYMBOLS_OF_BOOKS = """
 UPDATE risk_engine.books AS book SET symbols = found.symbols
 FROM (
     SELECT portfolio_id, array_agg(DISTINCT symbol ORDER BY symbol) AS symbols
@@ -38,4 +38,4 @@ WHERE book.portfolio_id = found.portfolio_id
 
 
 def upgrade() -> None:
-    op.execute(_SYMBOLS)
+    op.execute(SYMBOLS_OF_BOOKS)
