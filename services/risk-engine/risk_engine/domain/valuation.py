@@ -90,12 +90,12 @@ class Daily:
     NAV - NAV before = `pnl` + `repricing`: the latter is of positions that got a price, or lost it,
     and is no gain. `pnl` = `unrealized_change` + `realized_pnl` + `dividend_income` - `restated`,
     the last being the repricing and what an option's first price set right at the opening.
-    `return_` is `pnl` / NAV before, a decimal; None unless that is positive.
+    `daily_return` is `pnl` / NAV before, a decimal; None unless that is positive.
     """
 
     previous_session: date | None = None
     pnl: float | None = None
-    return_: float | None = None
+    daily_return: float | None = None
     unrealized_change: float | None = None
     realized_pnl: float | None = None
     dividend_income: float | None = None

@@ -253,7 +253,7 @@ def _daily(past: Past, day: int, prices: Prices) -> Daily:
     return Daily(
         previous_session=prices.sessions[past.row[day] - 1],
         pnl=changes["pnl"],
-        return_=_number(past.daily_return[day]),
+        daily_return=_number(past.daily_return[day]),
         unrealized_change=changes["unrealized_change"],
         realized_pnl=changes["realized"],
         dividend_income=changes["income"],
