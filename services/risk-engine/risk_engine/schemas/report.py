@@ -41,6 +41,8 @@ class SnapshotOut(Answer):
     cost_basis: float
     unrealized_pnl: float | None
     realized_pnl: float
+    daily_pnl: float | None = Field(description="Since the previous session")
+    daily_return: float | None = Field(description="A decimal of the previous net asset value")
 
 
 class Report(Summary):
