@@ -17,8 +17,9 @@ from risk_engine.domain import Book, History, Market, Valuation
 from risk_engine.engine.factor_model import FactorModel, factor_model
 from risk_engine.engine.listing import contracts_of
 from risk_engine.engine.options import Contracts, price_contracts
+from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, underlyings_of
-from risk_engine.engine.valuation import Valued, valuations, value
+from risk_engine.engine.valuation import Valued, value
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
 NO_CONTRACT = -1
@@ -90,7 +91,14 @@ def lay_out_chunk(
     """Lay out books none of which `engine.ledger.refusal` refuses."""
     underlyings = underlyings_of(books, market)
     contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market)
-    valued = value(books, market.prices, market.as_of, opening_cash)
+    valued = value(
+        books,
+        market.prices,
+        market.as_of,
+        opening_cash,
+        contracts=contracts,
+        histories=histories,
+    )
     exposures = _exposures(books, valued, underlyings, contracts)
     return Frame(
         market=market,
@@ -127,9 +135,7 @@ def _exposures(
     )
     is_option = np.array([one.investment_class == "OPTIONS" for one in positions], dtype=np.bool_)
     is_open = ~values.pending & ~values.closed
-    # A split since gives an option more shares at a lower strike: see `engine.listing`.
-    factor = values.split_factor * np.append(contracts.split_factor, 1.0)[contract]
-    quantity = np.where(is_open, holdings.quantity * factor, 0.0)
+    quantity = np.where(is_open, holdings.quantity * values.split_factor, 0.0)
     units = quantity * holdings.multiplier
     value = np.where(is_open, values.value, 0.0)
 

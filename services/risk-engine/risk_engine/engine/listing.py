@@ -6,6 +6,7 @@ from uuid import UUID
 
 import numpy as np
 
+from common.events.onboarding import BookPosition
 from common.options import Contract, Right
 from risk_engine.domain import Book, Market, Position, Snapshots
 from risk_engine.engine.underlyings import Key, Underlyings
@@ -32,7 +33,7 @@ Listing = Mapping[tuple[UUID, UUID], Listed]
 """What is held, by portfolio and position."""
 
 
-def contract_of(position: Position) -> Contract | None:
+def contract_of(position: Position | BookPosition) -> Contract | None:
     """Name the contract of an option position; None where its terms are not complete."""
     right = _RIGHTS.get(position.position_type)
     strike = position.strike_price

@@ -24,7 +24,7 @@ from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.pricing import Greeks, Options
 from risk_engine.quant.volatility_surface import nearby_volatility
 
-PriceSource = Literal["quote", "model", "settlement"]
+PriceSource = Literal["quote", "model"]
 VolatilitySource = Literal["quote", "surface", "estimated"]
 Flag = Literal["estimated_volatility", "default_rate", "no_dividend_yield", "default_borrow_cost"]
 Reason = Literal["expired", "no_underlying_price", "no_future_price", "no_volatility"]
@@ -195,14 +195,11 @@ def _reasons(terms: Options, inputs: Inputs) -> tuple[Reason | None, ...]:
 def _prices(
     mid: FloatArray, greeks: Greeks, terms: Options
 ) -> tuple[FloatArray, tuple[PriceSource | None, ...]]:
-    alive = terms.years > 0
-    quoted = np.isfinite(mid) & alive
+    quoted = np.isfinite(mid) & (terms.years > 0)
     price = np.where(quoted, mid, greeks.price)
     sources: list[PriceSource | None] = [
-        "quote" if quote else None if unknown else "model" if lives else "settlement"
-        for quote, unknown, lives in zip(
-            quoted.tolist(), np.isnan(price).tolist(), alive.tolist(), strict=True
-        )
+        "quote" if quote else None if unknown else "model"
+        for quote, unknown in zip(quoted.tolist(), np.isnan(price).tolist(), strict=True)
     ]
     return price, tuple(sources)
 
