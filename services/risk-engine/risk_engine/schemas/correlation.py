@@ -6,13 +6,15 @@ from typing import Literal
 from pydantic import Field
 
 from risk_engine.schemas.base import Answer, Engine, Money, Number
-from risk_engine.schemas.volatility import NoteOut, Shares
+from risk_engine.schemas.exposure import Quality
+from risk_engine.schemas.valuation import NoteOut
 
 
-class CorrelatedShares(Shares):
-    """And how much of it is correlated."""
+class Correlated(Answer):
+    """How much of the account is in the matrix, by |value|."""
 
-    correlated: Number | None = Field(description="In the matrix")
+    of_net_asset_value: Number | None
+    of_gross_value: Number | None
 
 
 class Concentration(Answer):
@@ -40,6 +42,9 @@ class Risk(Answer):
     undiversified: Number | None = Field(description="Were all correlations 1, shorts as longs")
     dollars: Money
     undiversified_dollars: Money
+    diversification_ratio: Number | None = Field(
+        description="Undiversified risk over risk, at least 1; null where nothing is left of it"
+    )
 
 
 class Pair(Answer):
@@ -97,7 +102,8 @@ class CorrelationOut(Engine):
     sessions: int = Field(description="The window")
     first_session: date
     min_overlap: int = Field(description="Sessions a pair must have in common")
-    coverage: CorrelatedShares
+    quality: Quality
+    correlated: Correlated
     concentration: Concentration
     notes: list[NoteOut]
     correlation: list[Number] | None = Field(None, description="Shrunk: what risk is told by")
@@ -111,9 +117,6 @@ class CorrelationOut(Engine):
         None,
         description="The one correlation of all pairs that would give this portfolio its risk, "
         "shorts counting as such: -1 to 1, below 0 where holdings offset each other",
-    )
-    diversification_ratio: Number | None = Field(
-        None, description="Undiversified risk over risk, at least 1"
     )
     risk: Risk | None = None
     significance: Significance | None = None

@@ -226,7 +226,7 @@ def _matrix(
 
 def _score(result: CorrelationOut) -> ScoreData | None:
     found = result.concentration
-    ratio = result.diversification_ratio
+    ratio = None if result.risk is None else result.risk.diversification_ratio
     scores = (found.asset_class, found.sector, found.position_size)
     asset_class, sector, size = (None if one is None else 100 * one for one in scores)
     if ratio is None or asset_class is None or sector is None or size is None:
