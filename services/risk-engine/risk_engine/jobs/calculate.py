@@ -143,6 +143,7 @@ class Calculator:
                 past_step(name, began, ended)
                 metrics.observe(Metric.CALCULATION_SECONDS, (ended - began) / 1e9, engine=name)
         metrics.observe(Metric.CHUNK_BOOKS, len(books))
+        _log_faults(books, answers)
         return answers
 
     async def _announce_start(self, books: Sequence[StoredBook], work: Work) -> None:
@@ -169,6 +170,20 @@ class Calculator:
         ]
         with publishing(self.unit_of_work.telemetry.tracer, envelopes) as outgoing:
             await self.bus.publish(outgoing)
+
+
+def _log_faults(books: Sequence[StoredBook], answers: Sequence[Calculated | Failure]) -> None:
+    for book, answer in zip(books, answers, strict=True):
+        failed = {EVERY_ENGINE: answer} if isinstance(answer, Failure) else answer.failed
+        for engine, failure in failed.items():
+            if failure.trace is not None:
+                log.error(
+                    "engine_broken",
+                    engine=engine,
+                    portfolio_id=str(book.portfolio_id),
+                    reason=failure.message,
+                    stack=failure.trace,
+                )
 
 
 async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> Counter[Ending]:
