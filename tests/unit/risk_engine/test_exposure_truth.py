@@ -8,6 +8,7 @@ from risk_engine.engine.exposure import calculate
 from risk_engine.engine.exposure_measures import measure
 from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.liquidity import liquidity_of
+from risk_engine.engine.results import EngineResult
 from tests.support.simulated import AS_OF, simulated_market
 from tests.unit.risk_engine.books import book, position
 
@@ -93,6 +94,7 @@ def test_a_chunk_of_books_has_an_answer_each(market):
     answers = calculate(frame)
     assert len(answers) == 20
     for answer, held in zip(answers, books, strict=True):
+        assert isinstance(answer, EngineResult)
         values = {one: quantity * price(market, one) for one, quantity in held.items()}
         gross = sum(value for one, value in values.items() if one != "SPAXX")
         assert answer.payload["delta_adjusted"]["gross"] == pytest.approx(gross, rel=1e-9)

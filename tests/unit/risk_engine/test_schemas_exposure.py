@@ -7,6 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from risk_engine.domain import EngineName
 from risk_engine.engine.exposure import calculate
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.results import EngineResult, pack
@@ -27,7 +28,7 @@ def known_of(book, *, only_valued=False) -> Known:
     def stored(status, payload):
         return Result(AS_OF, 1, 7, status, "m-1", "hash", datetime.now(UTC), pack(payload))
 
-    results = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
+    results: dict[EngineName, Result] = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
     if not only_valued:
         results["exposure"] = stored(answer.status, answer.payload)
     return Known(PORTFOLIO, book.name, 1, results, {})
