@@ -13,6 +13,8 @@ from risk_engine.engine.payload import to_payload
 from risk_engine.engine.results import EngineResult, pack
 from risk_engine.repository import Known, Result
 from risk_engine.schemas import concentration_metrics, exposure, sector_exposure
+from risk_engine.schemas.base import Engine, plain
+from risk_engine.schemas.exposure import ExcludedOut, ExposureOut, SectorOut, UnderlyingOut
 from tests.unit.risk_engine.exposed import six_book, six_frame
 from tests.unit.risk_engine.six_positions import AS_OF, LONG, PRIVATE, SHORT, SHORT_PUT
 
@@ -142,3 +144,17 @@ def test_weights_of_a_private_book_are_of_net_asset_value():
     assert found.data is not None
     assert found.data.portfolio_weights == {"Unclassified": 0.5}
     assert np.isclose(found.data.unclassified_value, 50_000)
+
+
+def test_the_model_says_all_that_the_engine_does():
+    answer = calculate(six_frame(six_book()))[0]
+    assert isinstance(answer, EngineResult)
+    assert answer.payload.keys() == {*ExposureOut.model_fields} - {*Engine.model_fields, "engine"}
+    shown = plain(answer.payload)
+    for name, model in (
+        ("underlyings", UnderlyingOut),
+        ("sectors", SectorOut),
+        ("excluded", ExcludedOut),
+    ):
+        for row in shown[name]:
+            assert row.keys() == model.model_fields.keys()
