@@ -8,6 +8,7 @@ import numpy as np
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
 from risk_engine.engine.results import Answer, EngineResult, table
+from risk_engine.engine.statement import LEAST_AMOUNT
 from risk_engine.engine.underlyings import Key
 from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
 from risk_engine.quant.correlation import (
@@ -93,7 +94,7 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
     covariance = shrunk.matrix * np.outer(deviation, deviation)
     exposures = chunk.frame.dollar_deltas[account, chosen.rows]
     nav = float(chunk.frame.net_asset_value[account])
-    unit = nav if nav > 0 else np.nan
+    unit = nav if nav >= LEAST_AMOUNT else np.nan
     payload = head | {
         "correlation": pack_upper(shrunk.matrix),
         "sample": pack_upper(chosen.correlation),
@@ -133,7 +134,7 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
         "private_left_out": any(kinds[row] == "private" for row in held.tolist()),
         "too_many_symbols": len(told) > MAX_SYMBOLS,
         "gaps": bool(np.isnan(chunk.logs[:, rows[kept]]).any()),
-        "net_asset_value_not_positive": not frame.net_asset_value[account] > 0,
+        "net_asset_value_not_positive": bool(frame.net_asset_value[account] < LEAST_AMOUNT),
         "insufficient_symbols": len(kept) < 2,
     }
     among = np.ix_(kept, kept)
