@@ -8,8 +8,8 @@ import numpy as np
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
 from risk_engine.engine.results import Answer, EngineResult, table
-from risk_engine.engine.statement import LEAST_AMOUNT
 from risk_engine.engine.underlyings import Key
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
 from risk_engine.quant.correlation import (
     MIN_OVERLAP,

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.statement import LEAST_AMOUNT
 from risk_engine.engine.underlyings import NO_UNDERLYING, Key
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.filtered_simulation import drawn_residuals, fill_from_factors
 from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray, sum_by
 from risk_engine.quant.returns import MIN_COVERAGE, coverage

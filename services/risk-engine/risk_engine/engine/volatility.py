@@ -17,7 +17,7 @@ from risk_engine.engine.histories import (
     profits,
 )
 from risk_engine.engine.results import Answer, EngineResult, table
-from risk_engine.engine.statement import LEAST_AMOUNT
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant import har
 from risk_engine.quant.panel import NO_COLUMN, FloatArray, IntArray
 from risk_engine.quant.ranges import Bars, realised_variance
