@@ -44,7 +44,8 @@ def market(returns: Mapping[str, np.ndarray] | None = None, **kinds: str) -> Mar
 
 def book(*positions, number: int = 1, equity: str = "100000", **changes) -> Book:
     """A book of positions, opened on the last session."""
-    return books.book(positions, equity, number, opening_session=AS_OF, **changes)
+    one: Book = books.book(positions, equity, number, opening_session=AS_OF, **changes)
+    return one
 
 
 def frame(*some: Book, of: Market | None = None, histories=None, **model) -> Frame:

@@ -1,6 +1,7 @@
 """What is read of volatility and correlation: everything, and the shapes existing clients know."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from common.errors import ServiceError
 from risk_engine.api.correlation import lookback
-from risk_engine.domain import Failure
+from risk_engine.domain import EngineName, Failure
 from risk_engine.engine import correlation as correlation_engine
 from risk_engine.engine import volatility as volatility_engine
 from risk_engine.engine.payload import to_payload
@@ -29,7 +30,10 @@ LINES = (
     position(2, "BBB", "-200", "90"),
     position(3, "CCC", "100", "90"),
 )
-ENGINES = {"volatility": volatility_engine, "correlation": correlation_engine}
+ENGINES: dict[EngineName, Any] = {
+    "volatility": volatility_engine,
+    "correlation": correlation_engine,
+}
 
 
 def known_of(book, *, of=None, failures=None) -> Known:
@@ -40,7 +44,7 @@ def known_of(book, *, of=None, failures=None) -> Known:
         now = datetime.now(UTC)
         return Result(held.AS_OF, 1, 7, status, "m-1", "hash", now, pack(payload))
 
-    results = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
+    results: dict[EngineName, Result] = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
     for name, engine in ENGINES.items():
         if name not in (failures or {}):
             (answer,) = engine.calculate(frame)
@@ -51,11 +55,18 @@ def known_of(book, *, of=None, failures=None) -> Known:
 
 def matrix(known, **changes):
     asked = {"lookback_days": 90, "min_overlap": 30, "max_symbols": 25}
-    return correlation_matrix(known, **{**asked, **changes})
+    found: Any = correlation_matrix(known, **{**asked, **changes})
+    return found
 
 
 def score(known):
-    return diversification_score(PORTFOLIO, known, lookback_days=90, min_overlap=30)
+    found: Any = diversification_score(PORTFOLIO, known, lookback_days=90, min_overlap=30)
+    return found
+
+
+def payload(name, model) -> Any:
+    """What is read of the full book."""
+    return read(name, FULL, model)
 
 
 FULL = known_of(held.book(*LINES, private(4, "FUND", "20000")))
@@ -87,6 +98,7 @@ def test_volatility_in_the_clients_words():
     expected = profits[-21:].std(ddof=1) * np.sqrt(252)
     assert found.data.realized_volatility_21d == pytest.approx(expected, abs=1e-8)
     assert found.data.expected_volatility_21d is not None
+    assert found.data.volatility_percentile is not None
     assert 0 < found.data.volatility_percentile < 1
     assert found.metadata["forecast_model"] == "HAR"
     assert found.metadata["trading_day_windows"] == "21d, 63d"
@@ -99,7 +111,7 @@ def test_correlations_in_the_clients_words():
     assert list(found.data.matrix) == ["AAA", "BBB", "CCC"]
     assert all(found.data.matrix[one][one] == 1 for one in found.data.matrix)
     assert found.data.matrix["AAA"]["BBB"] == found.data.matrix["BBB"]["AAA"]
-    triangle = read("correlation", FULL, CorrelationOut).correlation
+    triangle = payload("correlation", CorrelationOut).correlation
     expected = unpack_upper(np.array(triangle), 3)
     assert [list(row.values()) for row in found.data.matrix.values()] == expected.tolist()
     assert found.data.average_correlation == pytest.approx(np.mean(triangle), abs=1e-7)
@@ -133,7 +145,7 @@ def test_a_pair_with_too_little_in_common_is_shown_as_clients_expect():
 
 def test_a_score_in_the_clients_words():
     found = score(FULL)
-    ratio = read("correlation", FULL, CorrelationOut).risk.diversification_ratio
+    ratio = payload("correlation", CorrelationOut).risk.diversification_ratio
     assert found.data.overall_score == pytest.approx(100 * (1 - 1 / ratio**2), abs=1e-5)
     shares = np.array([50, 20, 10, 20]) / 100
     assert found.data.category_scores.position_size == pytest.approx(100 * (1 - shares @ shares))
@@ -178,7 +190,7 @@ def test_no_more_overlap_than_window_can_be_asked_for():
 
 def test_a_payload_with_a_number_missing_is_no_result():
     """The models are what the engines write: a field that is not there is found out."""
-    payload = read("volatility", FULL, VolatilityOut).model_dump()
-    del payload["holdings"]["trend"]
+    written = payload("volatility", VolatilityOut).model_dump()
+    del written["holdings"]["trend"]
     with pytest.raises(ValidationError, match="trend"):
-        VolatilityOut.model_validate(payload)
+        VolatilityOut.model_validate(written)

@@ -1,6 +1,7 @@
 """The engine `correlation`: how what a book holds moves together, and what it does to risk."""
 
 from dataclasses import dataclass, fields
+from math import sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -215,11 +216,11 @@ def _spread(gross: FloatArray, group: IntArray) -> float:
 
 def _common(common: FloatArray) -> int | np.ndarray:
     pairs = pack_upper(common, np.float64).astype(np.int32)
-    return int(pairs[0]) if (pairs == pairs[0]).all() else pairs
+    return int(pairs[0]) if np.all(pairs == pairs[0]) else pairs
 
 
 def _risk(exposures: FloatArray, covariance: FloatArray, unit: float) -> dict[str, float]:
-    net = float(np.sqrt(max(exposures @ covariance @ exposures, 0.0)))
+    net = sqrt(max(float(exposures @ covariance @ exposures), 0.0))
     gross = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
     return {
         # Of a perfect hedge nothing is left but what rounding leaves.

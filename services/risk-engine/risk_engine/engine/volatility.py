@@ -270,8 +270,14 @@ def _ranges(frame: Frame, logs: FloatArray) -> FloatArray:
     if prices.open is None or prices.high is None or prices.low is None:
         return variance
     priced = np.flatnonzero(column != NO_COLUMN)
-    cells = (prices.open, prices.high, prices.low, prices.close)
-    bars = Bars(*(prices_[1:, column[priced]] for prices_ in cells), logs[:, priced])
+    rows = slice(1, None)
+    bars = Bars(
+        open=prices.open[rows, column[priced]],
+        high=prices.high[rows, column[priced]],
+        low=prices.low[rows, column[priced]],
+        close=prices.close[rows, column[priced]],
+        log_return=logs[:, priced],
+    )
     variance[:, priced] = realised_variance(bars)
     return variance
 
