@@ -1,6 +1,7 @@
 """The engine `correlation`: how what a book holds moves together, and what it does to risk."""
 
 from dataclasses import dataclass, fields
+from math import sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ from risk_engine.engine.frame import Frame
 from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
 from risk_engine.quant.correlation import (
     MIN_OVERLAP,
@@ -93,7 +95,7 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
     covariance = shrunk.matrix * np.outer(deviation, deviation)
     exposures = chunk.frame.dollar_deltas[account, chosen.rows]
     nav = float(chunk.frame.net_asset_value[account])
-    unit = nav if nav > 0 else np.nan
+    unit = nav if nav >= LEAST_AMOUNT else np.nan
     payload = head | {
         "correlation": pack_upper(shrunk.matrix),
         "sample": pack_upper(chosen.correlation),
@@ -133,7 +135,7 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
         "private_left_out": any(kinds[row] == "private" for row in held.tolist()),
         "too_many_symbols": len(told) > MAX_SYMBOLS,
         "gaps": bool(np.isnan(chunk.logs[:, rows[kept]]).any()),
-        "net_asset_value_not_positive": not frame.net_asset_value[account] > 0,
+        "net_asset_value_not_positive": bool(frame.net_asset_value[account] < LEAST_AMOUNT),
         "insufficient_symbols": len(kept) < 2,
     }
     among = np.ix_(kept, kept)
@@ -214,11 +216,11 @@ def _spread(gross: FloatArray, group: IntArray) -> float:
 
 def _common(common: FloatArray) -> int | np.ndarray:
     pairs = pack_upper(common, np.float64).astype(np.int32)
-    return int(pairs[0]) if (pairs == pairs[0]).all() else pairs
+    return int(pairs[0]) if np.all(pairs == pairs[0]) else pairs
 
 
 def _risk(exposures: FloatArray, covariance: FloatArray, unit: float) -> dict[str, float]:
-    net = float(np.sqrt(max(exposures @ covariance @ exposures, 0.0)))
+    net = sqrt(max(float(exposures @ covariance @ exposures), 0.0))
     gross = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
     return {
         # Of a perfect hedge nothing is left but what rounding leaves.

@@ -1,5 +1,11 @@
 """What the risk engine gives over HTTP. Money is in the book's currency; missing is null."""
 
+from risk_engine.schemas.diversification import (
+    CorrelationMatrix,
+    DiversificationScore,
+    correlation_matrix,
+    diversification_score,
+)
 from risk_engine.schemas.exposure_reads import (
     ConcentrationMetrics,
     Exposure,
@@ -17,9 +23,12 @@ from risk_engine.schemas.report import (
     report,
     valuations,
 )
+from risk_engine.schemas.volatility import Volatility, volatility
 
 __all__ = [
     "ConcentrationMetrics",
+    "CorrelationMatrix",
+    "DiversificationScore",
     "Exposure",
     "GreeksAnswer",
     "Overview",
@@ -27,11 +36,15 @@ __all__ = [
     "SectorExposure",
     "Valuations",
     "ValuationsRequest",
+    "Volatility",
     "concentration_metrics",
+    "correlation_matrix",
+    "diversification_score",
     "exposure",
     "greeks",
     "overview",
     "report",
     "sector_exposure",
     "valuations",
+    "volatility",
 ]
