@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import exposure, greeks, portfolio
+from risk_engine.api import exposure, greeks, performance, portfolio
 
 router = APIRouter()
-for part in (portfolio, greeks, exposure):
+for part in (portfolio, performance, greeks, exposure):
     router.include_router(part.router)

@@ -10,6 +10,7 @@ from risk_engine.schemas.exposure_reads import (
 )
 from risk_engine.schemas.greeks import GreeksAnswer, greeks
 from risk_engine.schemas.overview import Overview, overview
+from risk_engine.schemas.performance import SnapshotHistory, snapshot_history
 from risk_engine.schemas.report import (
     Report,
     Valuations,
@@ -25,6 +26,7 @@ __all__ = [
     "Overview",
     "Report",
     "SectorExposure",
+    "SnapshotHistory",
     "Valuations",
     "ValuationsRequest",
     "concentration_metrics",
@@ -33,5 +35,6 @@ __all__ = [
     "overview",
     "report",
     "sector_exposure",
+    "snapshot_history",
     "valuations",
 ]
