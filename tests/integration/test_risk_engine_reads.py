@@ -102,8 +102,11 @@ async def test_the_report_says_everything_the_engine_said(engine):
     assert shown["status"] == "partial"
     assert shown["provider"] == "simulated"
     assert shown["net_asset_value"] == payload["totals"]["net_asset_value"]
-    (snapshot,) = shown["snapshots"]
+    # Every session since the opening, four before.
+    *_, snapshot = shown["snapshots"]
+    assert len(shown["snapshots"]) == 5
     assert snapshot["cash"] == payload["totals"]["cash"]
+    assert snapshot["daily_pnl"] == payload["daily"]["pnl"]
 
 
 async def test_the_overview_uses_the_names_clients_know(engine):

@@ -7,6 +7,7 @@ from risk_engine.domain import EngineName
 from risk_engine.engine import correlation, exposure, greeks, valuation, volatility
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.payload import to_payload
+from risk_engine.engine.performance import performance_of
 from risk_engine.engine.results import Answer, EngineResult
 
 Engine = Callable[[Frame], list[Answer]]
@@ -14,7 +15,10 @@ Engine = Callable[[Frame], list[Answer]]
 
 
 def _valuation(frame: Frame) -> list[Answer]:
-    return [EngineResult(one.status, to_payload(one)) for one in frame.valuations]
+    return [
+        EngineResult(one.status, to_payload(one) | {"performance": measured})
+        for one, measured in zip(frame.valuations, performance_of(frame), strict=True)
+    ]
 
 
 ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {

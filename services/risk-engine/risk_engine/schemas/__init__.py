@@ -16,6 +16,7 @@ from risk_engine.schemas.exposure_reads import (
 )
 from risk_engine.schemas.greeks import GreeksAnswer, greeks
 from risk_engine.schemas.overview import Overview, overview
+from risk_engine.schemas.performance import SnapshotHistory, snapshot_history
 from risk_engine.schemas.report import (
     Report,
     Valuations,
@@ -34,6 +35,7 @@ __all__ = [
     "Overview",
     "Report",
     "SectorExposure",
+    "SnapshotHistory",
     "Valuations",
     "ValuationsRequest",
     "Volatility",
@@ -45,6 +47,7 @@ __all__ = [
     "overview",
     "report",
     "sector_exposure",
+    "snapshot_history",
     "valuations",
     "volatility",
 ]
