@@ -23,6 +23,8 @@ from risk_engine.quant.valuation import (
 )
 
 MODEL_VERSION: Final = "valuation-3"
+# Less than half a cent is nothing: no fraction of it is stated.
+LEAST_AMOUNT = 0.005
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from risk_engine.engine.histories import (
     profits,
 )
 from risk_engine.engine.results import Answer, EngineResult, table
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant import har
 from risk_engine.quant.panel import NO_COLUMN, FloatArray, IntArray
 from risk_engine.quant.ranges import Bars, realised_variance
@@ -45,8 +46,8 @@ RANKED: Final = 21
 """The window whose volatility is ranked among its own past."""
 SENTENCES: Final = {
     "nothing_modelled": "Nothing that is held has a history or a proxy to tell volatility from.",
-    "missing_history": "What has neither a history nor a proxy is left out.",
-    "proxied_history": "Private assets and short histories are told from factors.",
+    "unmodelled": "What has no history and no proxy, or is an option without Greeks, is left out.",
+    "proxied": "Private assets and short histories are told from factors.",
     "stale_prices": "Some prices are older than three sessions.",
     "short_history": "The history is too short for some windows: they are null.",
     "no_realised_history": "The account's own history is too short for its realised volatility.",
@@ -137,7 +138,7 @@ def _answer(
     underlyings: dict[str, Any],
 ) -> Answer:
     nav = float(frame.net_asset_value[account])
-    unit = nav if nav > 0 else np.nan
+    unit = nav if nav >= LEAST_AMOUNT else np.nan
     codes = _codes(findings, amounts, account, nav)
     payload = {
         "net_asset_value": nav,
@@ -150,7 +151,7 @@ def _answer(
         "without_proxies": _measures(findings.priced, account, unit, in_dollars=True),
         "realised": _measures(findings.realised, account, 1.0, in_dollars=False),
         "underlyings": underlyings,
-        "coverage": amounts.shares(account, nav),
+        "quality": amounts.quality(account, nav),
         "notes": [{"code": code, "message": SENTENCES[code]} for code in codes],
     }
     return EngineResult(_status(codes), payload)
@@ -158,15 +159,16 @@ def _answer(
 
 def _codes(findings: _Findings, amounts: Amounts, account: int, nav: float) -> list[str]:
     volatility = findings.held.volatility[:, account]
-    nothing = amounts.own[account] + amounts.proxied[account] == 0
+    empty = amounts.told[account] + amounts.proxied[account] == 0
+    nothing = (empty and amounts.unmodelled[account] > 0) or np.isnan(volatility).all()
     found = {
-        "nothing_modelled": nothing and amounts.missing[account] > 0,
-        "missing_history": amounts.missing[account] > 0,
-        "proxied_history": amounts.proxied[account] > 0,
+        "nothing_modelled": nothing,
+        "unmodelled": amounts.unmodelled[account] > 0,
+        "proxied": amounts.proxied[account] > 0,
         "stale_prices": amounts.stale[account] > 0,
-        "short_history": np.isnan(volatility).any(),
+        "short_history": not nothing and np.isnan(volatility).any(),
         "no_realised_history": np.isnan(findings.realised.volatility[0, account]),
-        "net_asset_value_not_positive": not nav > 0,
+        "net_asset_value_not_positive": nav < LEAST_AMOUNT,
     }
     return [code for code, applies in found.items() if applies]
 
@@ -174,7 +176,7 @@ def _codes(findings: _Findings, amounts: Amounts, account: int, nav: float) -> l
 def _status(codes: list[str]) -> Status:
     if "nothing_modelled" in codes:
         return "insufficient"
-    if "missing_history" in codes or "short_history" in codes:
+    if "unmodelled" in codes or "short_history" in codes:
         return "partial"
     return "stale" if "stale_prices" in codes else "ok"
 
@@ -235,17 +237,15 @@ def _trend(trend: Trend, account: int) -> dict[str, Any]:
 
 
 def _realised(frame: Frame) -> FloatArray:
-    # Returns of net asset value between sessions that follow each other; no flows, as the ledger
-    # has none. (sessions - 1, accounts).
-    rows = frame.market.prices.rows
-    worth = np.full((len(rows), len(frame.books)), np.nan)
+    # Time-weighted returns, (sessions, accounts): those stored, and those of this calculation.
+    rows, past = frame.market.prices.rows, frame.valued.past
+    returns = np.full((len(rows), len(frame.books)), np.nan)
     for account, history in enumerate(frame.histories):
-        for session, value in zip(history.sessions, history.net_asset_value, strict=True):
+        for session, value in zip(history.sessions, history.daily_return, strict=False):
             if session in rows:
-                worth[rows[session], account] = value
-    worth[-1] = frame.net_asset_value
-    before = np.where(worth[:-1] > 0, worth[:-1], np.nan)
-    return worth[1:] / before - 1
+                returns[rows[session], account] = value
+    returns[past.row, past.account] = past.daily_return
+    return returns
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,8 +270,14 @@ def _ranges(frame: Frame, logs: FloatArray) -> FloatArray:
     if prices.open is None or prices.high is None or prices.low is None:
         return variance
     priced = np.flatnonzero(column != NO_COLUMN)
-    cells = (prices.open, prices.high, prices.low, prices.close)
-    bars = Bars(*(prices_[1:, column[priced]] for prices_ in cells), logs[:, priced])
+    rows = slice(1, None)
+    bars = Bars(
+        open=prices.open[rows, column[priced]],
+        high=prices.high[rows, column[priced]],
+        low=prices.low[rows, column[priced]],
+        close=prices.close[rows, column[priced]],
+        log_return=logs[:, priced],
+    )
     variance[:, priced] = realised_variance(bars)
     return variance
 
@@ -286,7 +292,7 @@ def _held(frame: Frame, account: int, found: _Underlyings) -> dict[str, Any]:
         symbol=[key.symbol for key in keys],
         subtype=[key.subtype for key in keys],
         dollar_delta=deltas[held],
-        weight=deltas[held] / (nav if nav > 0 else np.nan),
+        weight=deltas[held] / (nav if nav >= LEAST_AMOUNT else np.nan),
         **{f"volatility_{window}d": volatility[place] for place, window in enumerate(WINDOWS)},
         ewma=found.measured.fast[held],
         forecast=found.forecast.volatility[held],

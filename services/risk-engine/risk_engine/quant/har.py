@@ -145,7 +145,7 @@ def past_forecasts(rows: Rows, horizon: int = HORIZON) -> FloatArray:
     x = np.pad(rows.x, before, constant_values=np.nan).reshape(blocks, horizon, series, terms)
     expected = np.full((blocks, horizon, series), np.nan)
     expected[2:] = _expected(x[2:], coefficients[:, np.newaxis], deviation[:, np.newaxis])
-    return np.asarray(rows.scale * expected.reshape(-1, series)[-sessions:])
+    return np.asarray(rows.scale * expected.reshape(blocks * horizon, series)[-sessions:])
 
 
 def forecast_volatility(variance: FloatArray, horizon: int = HORIZON) -> Forecast:
