@@ -50,6 +50,7 @@ class _Chunk:
     """What all books of a frame share: log returns of the window, and their volatility per year."""
 
     frame: Frame
+    kinds: tuple[str, ...]
     histories: Histories
     amounts: Amounts
     logs: FloatArray
@@ -77,6 +78,7 @@ def calculate(frame: Frame) -> list[Answer]:
     logs = log_returns(np.where(returns > -1, returns, np.nan))
     chunk = _Chunk(
         frame=frame,
+        kinds=frame.underlyings.kinds,
         histories=histories,
         amounts=amounts_of(frame, histories),
         logs=logs,
@@ -116,7 +118,7 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
 
 def _choose(chunk: _Chunk, account: int) -> _Chosen:
     frame, volatility = chunk.frame, chunk.volatility
-    deltas, kinds = frame.dollar_deltas[account], frame.underlyings.kinds
+    deltas, kinds = frame.dollar_deltas[account], chunk.kinds
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
     # A money-market fund stands still; that it has no correlation is no gap.
@@ -175,7 +177,7 @@ def _head(chunk: _Chunk, account: int, chosen: _Chosen) -> dict[str, Any]:
         "min_overlap": MIN_OVERLAP,
         "quality": chunk.amounts.quality(account, nav),
         "correlated": _correlated(chunk, account, chosen, nav),
-        "concentration": _concentration(frame, account),
+        "concentration": _concentration(chunk, account),
         "notes": [{"code": code, "message": SENTENCES[code]} for code in chosen.codes],
     }
 
@@ -189,15 +191,13 @@ def _correlated(chunk: _Chunk, account: int, chosen: _Chosen, nav: float) -> dic
     return {"of_net_asset_value": share_of(value, nav), "of_gross_value": share_of(value, gross)}
 
 
-def _concentration(frame: Frame, account: int) -> dict[str, Any]:
+def _concentration(chunk: _Chunk, account: int) -> dict[str, Any]:
     # 1 - the sum of squared shares of gross delta-adjusted exposure: 0 for one, near 1 for many.
-    gross = np.abs(frame.dollar_deltas[account])
+    gross = np.abs(chunk.frame.dollar_deltas[account])
     held = np.flatnonzero(gross)
-    kinds = [frame.underlyings.kinds[row] for row in held]
-    sectors = [
-        "" if (one := frame.underlyings.securities[row]) is None else one.sector or ""
-        for row in held
-    ]
+    kinds = [chunk.kinds[row] for row in held]
+    securities = [chunk.frame.underlyings.securities[row] for row in held]
+    sectors = ["" if one is None else one.sector or "" for one in securities]
     return {
         "of": "gross_delta_adjusted_exposure",
         "position_size": _spread(gross[held], np.arange(len(held))),
