@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import exposure, greeks, portfolio
+from risk_engine.api import exposure, factors, greeks, portfolio
 
 router = APIRouter()
-for part in (portfolio, greeks, exposure):
+for part in (portfolio, greeks, exposure, factors):
     router.include_router(part.router)
