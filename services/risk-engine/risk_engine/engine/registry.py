@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from risk_engine.domain import EngineName
-from risk_engine.engine import correlation, exposure, greeks, valuation, volatility
+from risk_engine.engine import correlation, exposure, factors, greeks, valuation, volatility
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.performance import performance_of
@@ -25,6 +25,7 @@ ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {
     "valuation": _valuation,
     "greeks": greeks.calculate,
     "exposure": exposure.calculate,
+    "factors": factors.calculate,
     "volatility": volatility.calculate,
     "correlation": correlation.calculate,
 }
@@ -33,6 +34,7 @@ MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {
     "valuation": valuation.MODEL_VERSION,
     "greeks": greeks.MODEL_VERSION,
     "exposure": exposure.MODEL_VERSION,
+    "factors": factors.MODEL_VERSION,
     "volatility": volatility.MODEL_VERSION,
     "correlation": correlation.MODEL_VERSION,
 }
