@@ -42,6 +42,7 @@ SENTENCES: Final = {
     "net_asset_value_not_positive": "Net asset value is not positive: only dollars are stated.",
     "insufficient_symbols": "Fewer than two holdings have a history to correlate.",
 }
+CASH: Final = frozenset({"cash", "money_market"})
 PARTIAL: Final = frozenset({"short_history", "unmodelled_options", "too_many_symbols"})
 
 
@@ -121,11 +122,11 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
     deltas, kinds = frame.dollar_deltas[account], chunk.kinds
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
-    # A money-market fund stands still; that it has no correlation is no gap.
+    # What stands still has no correlation, and that is no gap.
     quoted = [
         row
         for row in held.tolist()
-        if kinds[row] not in {"cash", "private"} and volatility[row] != 0
+        if kinds[row] not in CASH | {"private"} and volatility[row] != 0
     ]
     told = [row for row in quoted if chunk.histories.source[row] == OWN and volatility[row] > 0]
     rows = np.array(told[:MAX_SYMBOLS], dtype=np.int64)
@@ -192,9 +193,10 @@ def _correlated(chunk: _Chunk, account: int, chosen: _Chosen, nav: float) -> dic
 
 
 def _concentration(chunk: _Chunk, account: int) -> dict[str, Any]:
-    # 1 - the sum of squared shares of gross delta-adjusted exposure: 0 for one, near 1 for many.
+    # 1 - the sum of squared shares of gross delta-adjusted exposure, cash apart: 0 for one, near 1
+    # for many.
     gross = np.abs(chunk.frame.dollar_deltas[account])
-    held = np.flatnonzero(gross)
+    held = np.array([row for row in np.flatnonzero(gross) if chunk.kinds[row] not in CASH], int)
     kinds = [chunk.kinds[row] for row in held]
     securities = [chunk.frame.underlyings.securities[row] for row in held]
     sectors = ["" if one is None else one.sector or "" for one in securities]
