@@ -7,7 +7,15 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
+from risk_engine.engine.histories import (
+    CASH,
+    OWN,
+    Amounts,
+    Histories,
+    amounts_of,
+    histories_of,
+    share_of,
+)
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
@@ -42,7 +50,6 @@ SENTENCES: Final = {
     "net_asset_value_not_positive": "Net asset value is not positive: only dollars are stated.",
     "insufficient_symbols": "Fewer than two holdings have a history to correlate.",
 }
-CASH: Final = frozenset({"cash", "money_market"})
 PARTIAL: Final = frozenset({"short_history", "unmodelled_options", "too_many_symbols"})
 
 

@@ -22,6 +22,8 @@ from risk_engine.quant.rolling import column_sum
 WINDOW: Final = 252
 MINIMUM: Final = 60
 
+CASH: Final = frozenset({"cash", "money_market"})
+"""Kinds of what varies by nothing where it has no price."""
 OWN, PROXIED, UNMODELLED = range(3)
 SOURCES: Final = ("own", "proxied", "unmodelled")
 
@@ -79,9 +81,10 @@ def share_of(amount: float, whole: float) -> float:
 def histories_of(frame: Frame) -> Histories:
     """Complete the histories of a frame's underlyings."""
     underlyings, model = frame.underlyings, frame.factor_model
-    cash = np.array([kind == "cash" for kind in underlyings.kinds], dtype=np.bool_)
+    cash = np.array([kind in CASH for kind in underlyings.kinds], dtype=np.bool_)
+    returns = underlyings.returns[1:]
     filled = fill_from_factors(
-        np.where(cash, 0.0, underlyings.returns[1:]),
+        np.where(cash & np.isnan(returns), 0.0, returns),
         _factor_returns(frame),
         model.loadings,
         _residuals(frame, cash),
