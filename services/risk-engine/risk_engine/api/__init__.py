@@ -2,8 +2,16 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import correlation, exposure, greeks, portfolio, volatility
+from risk_engine.api import (
+    correlation,
+    exposure,
+    factors,
+    greeks,
+    performance,
+    portfolio,
+    volatility,
+)
 
 router = APIRouter()
-for part in (portfolio, greeks, exposure, volatility, correlation):
+for part in (portfolio, performance, greeks, exposure, volatility, correlation, factors):
     router.include_router(part.router)

@@ -27,6 +27,7 @@ BUILT: tuple[EngineName, ...] = (
     "valuation",
     "greeks",
     "exposure",
+    "factors",
     "volatility",
     "correlation",
 )
