@@ -14,16 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import bdtr, chdtrc, xlogy
 
 from risk_engine.quant.filtered_simulation import WINDOW
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.value_at_risk import (
     CONFIDENCES,
-    historical_risk,
     shortfall_weights,
     tail_depth,
-    worst_scenarios,
+    tail_risk,
+    worst_losses,
 )
 
 DAYS = 250
@@ -106,16 +107,16 @@ def filtered_forecasts(
     everything = past @ (holdings.exposure[:, None] * tomorrow) + holdings.constant
     if holdings.curvature.any():
         everything += past**2 @ (holdings.curvature[:, None] * tomorrow**2)
-    place = np.arange(days)
-    scenarios = everything[place[:, None] + np.arange(window), place[:, None]]
-    risk = historical_risk(scenarios, confidences)
-    order = worst_scenarios(scenarios, tail_depth(window, confidences))
+    bands = sliding_window_view(np.ascontiguousarray(everything.T), window, axis=1)
+    scenarios = bands[np.arange(days), np.arange(days)]
+    losses = worst_losses(scenarios, tail_depth(window, confidences))
+    risk = tail_risk(losses, window, confidences)
     happened = returns[on] @ holdings.exposure + returns[on] ** 2 @ holdings.curvature
     return Forecasts(
         pnl=(happened + holdings.constant)[None],
         value_at_risk=risk.value_at_risk.T[None],
         expected_shortfall=risk.expected_shortfall.T[None],
-        tail=-np.take_along_axis(scenarios, order, axis=1)[None],
+        tail=losses[None],
     )
 
 
