@@ -86,11 +86,11 @@ def coverage(close: FloatArray, returns: FloatArray, window: int) -> Coverage:
     """
     sessions = len(close)
     priced = (close > 0) & (close <= MAX_PRICE)
-    listed = priced.any(axis=0)
-    first = np.where(listed, priced.argmax(axis=0), sessions)
-    age = np.where(listed, priced[::-1].argmax(axis=0), -1)
+    since_first = np.logical_or.accumulate(priced).sum(axis=0)
+    until_last = np.logical_or.accumulate(priced[::-1]).sum(axis=0)
+    age = np.where(until_last > 0, sessions - until_last, -1)
     known = np.isfinite(returns[max(sessions - window, 0) :]).sum(axis=0)
-    expected = np.minimum(window, sessions - 1 - first)
+    expected = np.minimum(window, since_first - 1)
     # A symbol listed on the last session has nothing to show yet: no share, and no observation.
     share = np.where(expected > 0, known / np.maximum(expected, 1), np.nan)
     return Coverage(known.astype(np.int64), share, age.astype(np.int64))

@@ -9,7 +9,7 @@ from math import ceil
 
 import numpy as np
 
-from risk_engine.quant.panel import BoolArray, FloatArray
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
 MIN_COVERAGE = 0.8
 
@@ -23,11 +23,16 @@ def column_sum(values: FloatArray) -> FloatArray:
     return np.asarray(np.cumsum(values, axis=0)[-1])
 
 
+def column_mean(values: FloatArray) -> FloatArray:
+    """Return the mean of what is known in each column, (series,); NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    return _divide(column_sum(np.where(known, values, 0.0)), count, count > 0)
+
+
 def deviations(values: FloatArray) -> FloatArray:
     """Return what each value differs from the mean of its column, 0 where it is not known."""
-    known = np.isfinite(values)
-    total = column_sum(np.where(known, values, 0.0))
-    return np.where(known, values - total / np.maximum(known.sum(axis=0), 1), 0.0)
+    return np.where(np.isfinite(values), values - column_mean(values), 0.0)
 
 
 def rolling_count(values: FloatArray, window: int) -> FloatArray:
@@ -56,7 +61,7 @@ def _least(window: int, minimum: int | None) -> int:
     return ceil(MIN_COVERAGE * window) if minimum is None else minimum
 
 
-def _divide(total: FloatArray, count: FloatArray, enough: BoolArray) -> FloatArray:
+def _divide(total: FloatArray, count: FloatArray | IntArray, enough: BoolArray) -> FloatArray:
     answer = np.full(total.shape, np.nan)
     np.divide(total, count, out=answer, where=enough)
     return answer

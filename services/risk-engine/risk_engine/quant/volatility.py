@@ -9,9 +9,9 @@ has fewer returns than `minimum` is NaN.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 from scipy.stats import chi2, rankdata
 
+from risk_engine.quant.covariance import ewma_variances
 from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.rolling import column_sum, deviations, rolling_mean, rolling_variance
 
@@ -87,13 +87,10 @@ def ewma_volatility(
     decay**age, weights adding up to one (RiskMetrics Technical Document, 1996, ch. 5; Hull,
     ch. 23.2), ages in sessions whether or not a return is known. NaN before `minimum` returns.
     """
-    known = np.isfinite(returns)
-    squares = lfilter([1 - decay], [1, -decay], np.where(known, returns, 0.0) ** 2, axis=0)
-    weight = lfilter([1 - decay], [1, -decay], known.astype(np.float64), axis=0)
-    volatility = np.full((len(returns) + 1, *returns.shape[1:]), np.nan)
-    enough = np.cumsum(known, axis=0) >= max(minimum, 1)
-    np.divide(squares, weight, out=volatility[1:], where=enough)
-    return np.asarray(np.sqrt(volatility))
+    variances = ewma_variances(returns, decay)
+    enough = np.cumsum(np.isfinite(returns), axis=0) >= minimum
+    variances[1:][~enough] = np.nan
+    return np.asarray(np.sqrt(variances))
 
 
 def per_year(daily: FloatArray) -> FloatArray:
