@@ -68,7 +68,7 @@ def histories_of(frame: Frame) -> Histories:
     cash = np.array([kind == "cash" for kind in underlyings.kinds], dtype=np.bool_)
     filled = fill_from_factors(
         np.where(cash, 0.0, underlyings.returns[1:]),
-        _factor_returns(frame),
+        factor_returns(frame),
         model.loadings,
         _residuals(frame, cash),
     )
@@ -124,8 +124,8 @@ def amounts_of(frame: Frame, histories: Histories) -> Amounts:
     )
 
 
-def _factor_returns(frame: Frame) -> FloatArray:
-    # In the rows of the panel's sessions: the model's reach back further.
+def factor_returns(frame: Frame) -> FloatArray:
+    """Return the factors' returns in the sessions of a frame's histories, (sessions, factors)."""
     model = frame.factor_model
     row = {session: row for row, session in enumerate(model.sessions)}
     sessions = frame.market.prices.sessions[1:]
@@ -141,14 +141,14 @@ def _residuals(frame: Frame, cash: BoolArray) -> FloatArray:
     returns, sessions = frame.underlyings.returns[1:], frame.market.prices.sessions[1:]
     gaps = np.flatnonzero(np.isnan(returns).any(axis=0) & ~cash)
     day = np.array([one.toordinal() for one in sessions], dtype=np.int64)
-    key = np.array([_number(frame.underlyings.keys[one]) for one in gaps], dtype=np.uint64)
+    key = np.array([number_of(frame.underlyings.keys[one]) for one in gaps], dtype=np.uint64)
     drawn = np.zeros_like(returns)
     drawn[:, gaps] = drawn_residuals(key, day, np.sqrt(frame.factor_model.specific_variance[gaps]))
     return drawn
 
 
-def _number(key: Key) -> int:
-    # The same name draws the same residuals in every chunk and on every machine.
+def number_of(key: Key) -> int:
+    """Number an underlying, the same in every chunk and on every machine: what its draws are by."""
     return int.from_bytes(blake2b(repr(tuple(key)).encode(), digest_size=8).digest())
 
 

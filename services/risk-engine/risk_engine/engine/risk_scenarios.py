@@ -4,19 +4,17 @@ and which holdings that moves.
 
 from dataclasses import dataclass
 from datetime import date
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
 
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.underlyings import NO_UNDERLYING, Key
+from risk_engine.engine.histories import factor_returns, histories_of, number_of
+from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.backtest import DAYS
 from risk_engine.quant.filtered_simulation import (
     WINDOW,
     KeyArray,
-    drawn_residuals,
-    fill_from_factors,
     surprises,
 )
 from risk_engine.quant.gain_tables import damped_returns, damping
@@ -123,23 +121,24 @@ class Held:
 
 
 def scenarios_of(frame: Frame) -> Scenarios:
-    """Complete the histories of a frame's underlyings, and filter them."""
-    key = _keys(frame.underlyings.keys)
-    returns, was_known = _completed(frame, key)
+    """Filter the histories of a frame's underlyings and factors."""
+    returns, dates = histories_of(frame).returns, frame.market.prices.sessions
     sessions = len(returns)
     count = max(0, min(WINDOW, sessions - EWMA_MINIMUM))
     needed = min(sessions, WINDOW + DAYS + EWMA_MINIMUM)
     modelled = ~np.isnan(returns[sessions - needed :]).any(axis=0) & (count > 0)
-    own_share = was_known[sessions - count :].sum(axis=0) / max(count, 1)
+    is_own = ~np.isnan(frame.underlyings.returns[1:])
+    is_own[:, [kind == "cash" for kind in frame.underlyings.kinds]] = True
+    own_share = is_own[sessions - count :].sum(axis=0) / max(count, 1)
     proxied = frame.factor_model.proxied | (own_share < MIN_COVERAGE)
     underlyings = Series.of(returns)
     return Scenarios(
-        sessions=frame.market.prices.sessions[len(frame.market.prices.sessions) - count :],
+        sessions=dates[len(dates) - count :],
         underlyings=underlyings,
-        factors=Series.of(frame.factor_model.returns[-sessions:] if sessions else returns[:, :0]),
+        factors=Series.of(factor_returns(frame)),
         modelled=modelled,
         proxied=proxied & modelled,
-        key=key,
+        key=np.array([number_of(key) for key in frame.underlyings.keys], dtype=np.uint64),
         gains=_option_gains(frame, underlyings, modelled, count),
     )
 
@@ -181,21 +180,6 @@ def position_gains(scenarios: Scenarios, held: Held, *, filtered: bool) -> Float
     options = np.flatnonzero(held.is_option)
     gains[options] = held.units[options, None] * of_contracts[held.contract[options]]
     return np.asarray(gains)
-
-
-def _completed(frame: Frame, key: KeyArray) -> tuple[FloatArray, BoolArray]:
-    # The first session of a panel has no return.
-    returns, model = frame.underlyings.returns[1:].copy(), frame.factor_model
-    returns[:, [kind == "cash" for kind in frame.underlyings.kinds]] = 0.0
-    known = ~np.isnan(returns)
-    loaded = np.isfinite(model.loadings).all(axis=1) & np.isfinite(model.specific_variance)
-    gaps = np.flatnonzero(~known.all(axis=0) & loaded)
-    if len(returns) and gaps.size:
-        day = np.array([one.toordinal() for one in frame.market.prices.sessions[1:]])
-        own = drawn_residuals(key[gaps], day, np.sqrt(model.specific_variance[gaps]))
-        factors = model.returns[-len(returns) :]
-        returns[:, gaps] = fill_from_factors(returns[:, gaps], factors, model.loadings[gaps], own)
-    return returns, known
 
 
 def _option_gains(
@@ -246,9 +230,3 @@ def _volatility_changes(frame: Frame, count: int) -> tuple[FloatArray | None, Fl
     index = Series.of(np.nan_to_num(change))
     filtered = index.surprises[-count:, 0] * index.volatility[-1, 0]
     return index.returns[-count:, 0], filtered
-
-
-def _keys(keys: tuple[Key, ...]) -> KeyArray:
-    names = (f"{key.symbol}\0{key.subtype or ''}".encode() for key in keys)
-    digests = b"".join(blake2b(name, digest_size=8).digest() for name in names)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
