@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import exposure, portfolio
+from risk_engine.api import exposure, greeks, portfolio
 
 router = APIRouter()
-for part in (portfolio, exposure):
+for part in (portfolio, greeks, exposure):
     router.include_router(part.router)

@@ -8,6 +8,7 @@ from risk_engine.schemas.exposure_reads import (
     exposure,
     sector_exposure,
 )
+from risk_engine.schemas.greeks import GreeksAnswer, greeks
 from risk_engine.schemas.overview import Overview, overview
 from risk_engine.schemas.report import (
     Report,
@@ -20,6 +21,7 @@ from risk_engine.schemas.report import (
 __all__ = [
     "ConcentrationMetrics",
     "Exposure",
+    "GreeksAnswer",
     "Overview",
     "Report",
     "SectorExposure",
@@ -27,6 +29,7 @@ __all__ = [
     "ValuationsRequest",
     "concentration_metrics",
     "exposure",
+    "greeks",
     "overview",
     "report",
     "sector_exposure",
