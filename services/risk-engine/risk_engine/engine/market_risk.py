@@ -164,9 +164,14 @@ def _by_method(
         historical_risk(plain),
         age_weighted_risk(plain),
         *parametric,
-        cornish_fisher_risk(volatility, *sample_shape(plain)),
+        cornish_fisher_risk(volatility, *_shape(plain)),
         monte_carlo,
     ]
+
+
+def _shape(pnl: FloatArray) -> tuple[FloatArray, FloatArray]:
+    # Nothing held has no shape, and no risk in any.
+    return sample_shape(pnl) if pnl.any() else (np.zeros(1), np.zeros(1))
 
 
 def _normal(frame: Frame, held: Held) -> _Normal:

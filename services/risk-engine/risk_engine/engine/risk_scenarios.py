@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from risk_engine.engine.frame import Frame
+from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.histories import factor_returns, histories_of, number_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.backtest import DAYS
@@ -45,19 +45,20 @@ class Series:
 
     def plain(self, scenarios: int, columns: IntArray) -> FloatArray:
         """Return the last returns as they were, (columns, scenarios)."""
-        return self.returns[len(self.returns) - scenarios :, columns].T
+        return np.ascontiguousarray(self.returns[len(self.returns) - scenarios :, columns].T)
 
     def filtered(self, scenarios: int, columns: IntArray) -> FloatArray:
         """Return the last returns in tomorrow's volatility, (columns, scenarios)."""
         last = (
             self.surprises[len(self.returns) - scenarios :, columns] * self.volatility[-1, columns]
         )
-        return np.maximum(last, -1.0).T
+        # Sums over columns are in their order only if rows are what lies together in memory.
+        return np.ascontiguousarray(np.maximum(last, -1.0).T)
 
 
 @dataclass(frozen=True, eq=False)
 class OptionGains:
-    """What contracts gain per share, NaN for those that cannot be modelled.
+    """What contracts gain per share, NaN for those that nobody holds or that cannot be modelled.
 
     `plain` and `filtered` are (contracts, scenarios). `parabola` is (contracts, 3): constant, slope
     and curvature in the underlying's return, volatility as it is. `grid` revalues the contracts
@@ -126,7 +127,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
     sessions = len(returns)
     count = max(0, min(WINDOW, sessions - EWMA_MINIMUM))
     needed = min(sessions, WINDOW + DAYS + EWMA_MINIMUM)
-    modelled = ~np.isnan(returns[sessions - needed :]).any(axis=0) & (count > 0)
+    modelled = ~np.isnan(returns[sessions - needed :]).any(axis=0)
     is_own = ~np.isnan(frame.underlyings.returns[1:])
     is_own[:, [kind == "cash" for kind in frame.underlyings.kinds]] = True
     own_share = is_own[sessions - count :].sum(axis=0) / max(count, 1)
@@ -153,8 +154,8 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
     named = underlying != NO_UNDERLYING
     modelled = named & np.isfinite(dollar_delta)
     modelled[named] &= scenarios.modelled[underlying[named]]
-    priced = np.zeros(len(frame.contracts) + 1, dtype=np.bool_)
-    priced[scenarios.gains.known] = True
+    # The last place is that of NO_CONTRACT.
+    priced = np.append(np.isfinite(scenarios.gains.parabola).all(axis=1), False)
     modelled &= ~is_option | priced[contract]
     proxied = modelled.copy()
     proxied[modelled] = scenarios.proxied[underlying[modelled]]
@@ -188,8 +189,11 @@ def _option_gains(
     contracts = frame.contracts
     terms = contracts.terms
     inputs = (terms.spot, terms.strike, terms.volatility, terms.rate, terms.dividend_yield)
+    expired = np.array([reason == "expired" for reason in contracts.reason], dtype=np.bool_)
     priced = np.isfinite(sum(inputs) + terms.years) & (contracts.underlying != NO_UNDERLYING)
-    known = np.flatnonzero(priced)
+    held = np.zeros(len(contracts), dtype=np.bool_)
+    held[frame.exposures.contract[frame.exposures.contract != NO_CONTRACT]] = True
+    known = np.flatnonzero(priced & held & ~expired)
     known = known[modelled[contracts.underlying[known]]]
     on, options = contracts.underlying[known], terms.part(known)
     damped = damping(options.years)
@@ -198,6 +202,7 @@ def _option_gains(
     plain_change, filtered_change = _volatility_changes(frame, count)
     of_volatility = np.where(contracts.on_future[known], 0.0, damped)
     gains = np.full((2, len(contracts), count), np.nan)
+    gains[:, expired] = 0.0
     for place, (moved, change) in enumerate(
         ((underlyings.plain, plain_change), (underlyings.filtered, filtered_change))
     ):
@@ -205,6 +210,7 @@ def _option_gains(
         changes = None if change is None else of_volatility[:, None] * change
         gains[place, known] = profit_and_loss(grid, returns, changes)
     parabola = np.full((len(contracts), 3), np.nan)
+    parabola[expired] = 0.0
     parabola[known] = _parabola(grid, of_returns, underlyings.volatility[-1, on])
     return OptionGains(*gains, parabola, grid, known, on, of_returns, plain_change is not None)
 
