@@ -11,7 +11,7 @@ from risk_engine.engine.frame import Frame
 from risk_engine.engine.liquidity import liquidity_of
 from risk_engine.engine.market_risk_notes import notes_of, quality_of, status_of
 from risk_engine.engine.results import Answer, EngineResult, table
-from risk_engine.engine.risk_backtest import backtest
+from risk_engine.engine.risk_backtest import backtests
 from risk_engine.engine.risk_scenarios import (
     Held,
     Scenarios,
@@ -100,15 +100,25 @@ def calculate(frame: Frame) -> list[Answer]:
     simulated, normal = simulate(frame, scenarios, held), _normal(frame, held)
     liquidity = liquidity_of(frame)
     scale = liquidity.of_holdings(liquidity.scale, len(frame.exposures.account))[held.row]
+    accounts = range(len(frame.books))
+    tested = backtests(
+        frame, scenarios, [held.part(held.modelled & (held.account == one)) for one in accounts]
+    )
     return [
-        _result(_Book(frame, scenarios, held, scale, account), simulated, normal)
-        for account in range(len(frame.books))
+        _result(_Book(frame, scenarios, held, scale, account), simulated, normal, tested[account])
+        for account in accounts
     ]
 
 
-def _result(book: _Book, simulated: SimulatedRisk, normal: _Normal) -> EngineResult:
+def _result(
+    book: _Book, simulated: SimulatedRisk, normal: _Normal, tested: dict[str, Any] | None
+) -> EngineResult:
     frame, scenarios = book.frame, book.scenarios
-    risks = [_by_method(book, simulated, normal, scope) for scope in range(len(SCOPES))]
+    whole_book = _by_method(book, simulated, normal, 0)
+    risks = [
+        whole_book,
+        _by_method(book, simulated, normal, 1) if book.held.proxied.any() else whole_book,
+    ]
     whole = risks[0][0]
     quality = quality_of(frame, book.everything, book.account)
     known = np.flatnonzero(np.isfinite(whole.value_at_risk[0]))
@@ -131,7 +141,7 @@ def _result(book: _Book, simulated: SimulatedRisk, normal: _Normal) -> EngineRes
         "liquidity_adjusted": _liquidity_adjusted(book),
         "components": _components(book, whole, normal, int(known[-1])) if known.size else None,
         "worst_days": _worst_days(book) if known.size else None,
-        "backtest": backtest(frame, scenarios, book.held) if known.size else None,
+        "backtest": tested,
         "quality": quality,
     }
     found = notes_of(frame, scenarios, book.everything, payload, book.account)

@@ -31,7 +31,10 @@ _LEAST_REACH = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Returns and what filtering makes of them: (sessions, series), volatility a row longer."""
+    """Returns and what filtering makes of them: (series, sessions), volatility a session longer.
+
+    A series lies together in memory: books gather a few of thousands.
+    """
 
     returns: FloatArray
     surprises: FloatArray
@@ -39,21 +42,24 @@ class Series:
 
     @classmethod
     def of(cls, returns: FloatArray) -> "Series":
-        """Filter returns, oldest first."""
+        """Filter returns, (sessions, series), oldest first."""
         volatility = ewma_volatility(returns)
-        return cls(returns, surprises(returns, volatility), volatility)
+        measured = (returns, surprises(returns, volatility), volatility)
+        return cls(*(np.ascontiguousarray(values.T) for values in measured))
 
-    def plain(self, scenarios: int, columns: IntArray) -> FloatArray:
-        """Return the last returns as they were, (columns, scenarios)."""
-        return np.ascontiguousarray(self.returns[len(self.returns) - scenarios :, columns].T)
+    @property
+    def sessions(self) -> int:
+        """Return how many sessions have returns."""
+        return self.returns.shape[1]
 
-    def filtered(self, scenarios: int, columns: IntArray) -> FloatArray:
-        """Return the last returns in tomorrow's volatility, (columns, scenarios)."""
-        last = (
-            self.surprises[len(self.returns) - scenarios :, columns] * self.volatility[-1, columns]
-        )
-        # Sums over columns are in their order only if rows are what lies together in memory.
-        return np.ascontiguousarray(np.maximum(last, -1.0).T)
+    def plain(self, scenarios: int, rows: IntArray) -> FloatArray:
+        """Return the last returns as they were, (rows, scenarios)."""
+        return self.returns[rows, self.sessions - scenarios :]
+
+    def filtered(self, scenarios: int, rows: IntArray) -> FloatArray:
+        """Return the last returns in tomorrow's volatility, (rows, scenarios)."""
+        last = self.surprises[rows, self.sessions - scenarios :]
+        return np.maximum(last * self.volatility[rows, -1:], -1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +217,7 @@ def _option_gains(
         gains[place, known] = profit_and_loss(grid, returns, changes)
     parabola = np.full((len(contracts), 3), np.nan)
     parabola[expired] = 0.0
-    parabola[known] = _parabola(grid, of_returns, underlyings.volatility[-1, on])
+    parabola[known] = _parabola(grid, of_returns, underlyings.volatility[on, -1])
     return OptionGains(*gains, parabola, grid, known, on, of_returns, plain_change is not None)
 
 
@@ -234,5 +240,5 @@ def _volatility_changes(frame: Frame, count: int) -> tuple[FloatArray | None, Fl
     if np.isfinite(change[-count:]).mean() < MIN_COVERAGE or len(change) < count:
         return None, None
     index = Series.of(np.nan_to_num(change))
-    filtered = index.surprises[-count:, 0] * index.volatility[-1, 0]
-    return index.returns[-count:, 0], filtered
+    # Changes of a logarithm have no floor.
+    return index.returns[0, -count:], index.surprises[0, -count:] * index.volatility[0, -1]

@@ -11,7 +11,7 @@ Expected Shortfall, 2014. Jorion, Value at Risk, ch. 6.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -55,10 +55,11 @@ class Coverage:
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """A portfolio's forecasts and what happened; days are the last of the history, in order.
+    """Portfolios' forecasts and what happened; days are the last of the history, in order.
 
-    `pnl` is (1, days); `value_at_risk` and `expected_shortfall` are (1, confidences, days); `tail`
-    (1, days, depth) holds the worst losses of each day's scenarios, the worst first.
+    `pnl` is (portfolios, days); `value_at_risk` and `expected_shortfall` are (portfolios,
+    confidences, days); `tail` (portfolios, days, depth) holds the worst losses of each day's
+    scenarios, the worst first.
     """
 
     pnl: FloatArray
@@ -89,7 +90,7 @@ def filtered_forecasts(
     window: int = WINDOW,
     confidences: Sequence[float] = CONFIDENCES,
 ) -> Forecasts:
-    """Forecast each of the last `days` from the `window` sessions before it, filtered.
+    """Forecast each of the last `days` of one portfolio, filtered, from `window` sessions before.
 
     The holdings are today's, on every day. `surprises` and `returns` are (sessions, symbols),
     `volatility` (sessions + 1, symbols): see `filtered_simulation`.
@@ -117,6 +118,16 @@ def filtered_forecasts(
         value_at_risk=risk.value_at_risk.T[None],
         expected_shortfall=risk.expected_shortfall.T[None],
         tail=losses[None],
+    )
+
+
+def joined(forecasts: Sequence[Forecasts]) -> Forecasts:
+    """Return the forecasts of some portfolios as one, of the same days."""
+    return Forecasts(
+        *(
+            np.concatenate([getattr(one, field.name) for one in forecasts])
+            for field in fields(Forecasts)
+        )
     )
 
 
