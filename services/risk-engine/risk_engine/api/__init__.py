@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import exposure, greeks, portfolio
+from risk_engine.api import correlation, exposure, greeks, performance, portfolio, volatility
 
 router = APIRouter()
-for part in (portfolio, greeks, exposure):
+for part in (portfolio, performance, greeks, exposure, volatility, correlation):
     router.include_router(part.router)

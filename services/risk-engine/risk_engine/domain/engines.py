@@ -23,7 +23,13 @@ ENGINES: tuple[EngineName, ...] = (
     "market_risk",
     "stress",
 )
-BUILT: tuple[EngineName, ...] = ("valuation", "greeks", "exposure")
+BUILT: tuple[EngineName, ...] = (
+    "valuation",
+    "greeks",
+    "exposure",
+    "volatility",
+    "correlation",
+)
 
 Status = Literal["ok", "partial", "insufficient", "stale"]
 

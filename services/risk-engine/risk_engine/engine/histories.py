@@ -13,6 +13,7 @@ import numpy as np
 
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.underlyings import NO_UNDERLYING, Key
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.filtered_simulation import drawn_residuals, fill_from_factors
 from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray, sum_by
 from risk_engine.quant.returns import MIN_COVERAGE, coverage
@@ -71,8 +72,8 @@ class Amounts:
 
 
 def share_of(amount: float, whole: float) -> float:
-    """Return a fraction; NaN of a whole that is not positive."""
-    return amount / whole if whole > 0 else float("nan")
+    """Return a fraction; NaN of a whole that is not positive, or less than half a cent."""
+    return amount / whole if whole >= LEAST_AMOUNT else float("nan")
 
 
 def histories_of(frame: Frame) -> Histories:

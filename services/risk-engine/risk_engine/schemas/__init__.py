@@ -1,5 +1,11 @@
 """What the risk engine gives over HTTP. Money is in the book's currency; missing is null."""
 
+from risk_engine.schemas.diversification import (
+    CorrelationMatrix,
+    DiversificationScore,
+    correlation_matrix,
+    diversification_score,
+)
 from risk_engine.schemas.exposure_reads import (
     ConcentrationMetrics,
     Exposure,
@@ -10,6 +16,7 @@ from risk_engine.schemas.exposure_reads import (
 )
 from risk_engine.schemas.greeks import GreeksAnswer, greeks
 from risk_engine.schemas.overview import Overview, overview
+from risk_engine.schemas.performance import SnapshotHistory, snapshot_history
 from risk_engine.schemas.report import (
     Report,
     Valuations,
@@ -17,21 +24,30 @@ from risk_engine.schemas.report import (
     report,
     valuations,
 )
+from risk_engine.schemas.volatility import Volatility, volatility
 
 __all__ = [
     "ConcentrationMetrics",
+    "CorrelationMatrix",
+    "DiversificationScore",
     "Exposure",
     "GreeksAnswer",
     "Overview",
     "Report",
     "SectorExposure",
+    "SnapshotHistory",
     "Valuations",
     "ValuationsRequest",
+    "Volatility",
     "concentration_metrics",
+    "correlation_matrix",
+    "diversification_score",
     "exposure",
     "greeks",
     "overview",
     "report",
     "sector_exposure",
+    "snapshot_history",
     "valuations",
+    "volatility",
 ]
