@@ -2,8 +2,16 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import correlation, exposure, greeks, performance, portfolio, volatility
+from risk_engine.api import (
+    correlation,
+    exposure,
+    greeks,
+    market_risk,
+    performance,
+    portfolio,
+    volatility,
+)
 
 router = APIRouter()
-for part in (portfolio, performance, greeks, exposure, volatility, correlation):
+for part in (portfolio, performance, greeks, exposure, volatility, correlation, market_risk):
     router.include_router(part.router)

@@ -29,6 +29,7 @@ BUILT: tuple[EngineName, ...] = (
     "exposure",
     "volatility",
     "correlation",
+    "market_risk",
 )
 
 Status = Literal["ok", "partial", "insufficient", "stale"]

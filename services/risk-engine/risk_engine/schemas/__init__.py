@@ -15,6 +15,12 @@ from risk_engine.schemas.exposure_reads import (
     sector_exposure,
 )
 from risk_engine.schemas.greeks import GreeksAnswer, greeks
+from risk_engine.schemas.market_risk_reads import (
+    MarketRisk,
+    RiskMetrics,
+    market_risk,
+    risk_metrics,
+)
 from risk_engine.schemas.overview import Overview, overview
 from risk_engine.schemas.performance import SnapshotHistory, snapshot_history
 from risk_engine.schemas.report import (
@@ -32,8 +38,10 @@ __all__ = [
     "DiversificationScore",
     "Exposure",
     "GreeksAnswer",
+    "MarketRisk",
     "Overview",
     "Report",
+    "RiskMetrics",
     "SectorExposure",
     "SnapshotHistory",
     "Valuations",
@@ -44,8 +52,10 @@ __all__ = [
     "diversification_score",
     "exposure",
     "greeks",
+    "market_risk",
     "overview",
     "report",
+    "risk_metrics",
     "sector_exposure",
     "snapshot_history",
     "valuations",

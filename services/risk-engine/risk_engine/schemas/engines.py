@@ -11,12 +11,13 @@ from risk_engine.schemas.base import Engine
 from risk_engine.schemas.correlation import CorrelationOut
 from risk_engine.schemas.exposure import ExposureOut
 from risk_engine.schemas.greeks import GreeksOut
+from risk_engine.schemas.market_risk import MarketRiskOut
 from risk_engine.schemas.summary import read
 from risk_engine.schemas.valuation import ValuationOut
 from risk_engine.schemas.volatility import VolatilityOut
 
 EngineOut = Annotated[
-    ValuationOut | GreeksOut | ExposureOut | VolatilityOut | CorrelationOut,
+    ValuationOut | GreeksOut | ExposureOut | VolatilityOut | CorrelationOut | MarketRiskOut,
     Field(discriminator="engine"),
 ]
 """What an engine found; `engine` says which."""
@@ -27,6 +28,7 @@ MODELS: Mapping[EngineName, type[Engine]] = {
     "exposure": ExposureOut,
     "volatility": VolatilityOut,
     "correlation": CorrelationOut,
+    "market_risk": MarketRiskOut,
 }
 
 
