@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import (
+from risk_engine.api import correlation, exposure, factors, greeks, market_risk, performance, portfolio, volatility
     correlation,
     exposure,
     factors,
@@ -13,5 +13,5 @@ from risk_engine.api import (
 )
 
 router = APIRouter()
-for part in (portfolio, performance, greeks, exposure, volatility, correlation, factors):
+for part in (portfolio, performance, greeks, exposure, volatility, correlation, factors, market_risk):
     router.include_router(part.router)

@@ -30,6 +30,7 @@ BUILT: tuple[EngineName, ...] = (
     "factors",
     "volatility",
     "correlation",
+    "market_risk",
 )
 
 Status = Literal["ok", "partial", "insufficient", "stale"]

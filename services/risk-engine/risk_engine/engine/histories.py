@@ -140,6 +140,11 @@ def amounts_of(frame: Frame, histories: Histories) -> Amounts:
     )
 
 
+def factor_returns(frame: Frame) -> FloatArray:
+    """Return the factors' returns in the sessions of a frame's histories, (sessions, factors)."""
+    return frame.factor_model.recent[1:]
+
+
 def _filled(frame: Frame, returns: FloatArray) -> FloatArray:
     model = frame.factor_model
     if not model.available[model.factors.index("MKT")]:
@@ -147,7 +152,7 @@ def _filled(frame: Frame, returns: FloatArray) -> FloatArray:
         return returns
     return fill_from_factors(
         returns,
-        model.recent[1:, model.available],
+        factor_returns(frame)[:, model.available],
         model.loadings[:, model.available],
         _residuals(frame, returns),
     )
@@ -158,14 +163,14 @@ def _residuals(frame: Frame, returns: FloatArray) -> FloatArray:
     gaps = np.flatnonzero(np.isnan(returns).any(axis=0))
     sessions = frame.market.prices.sessions[1:]
     day = np.array([one.toordinal() for one in sessions], dtype=np.int64)
-    key = np.array([_number(frame.underlyings.keys[one]) for one in gaps], dtype=np.uint64)
+    key = np.array([number_of(frame.underlyings.keys[one]) for one in gaps], dtype=np.uint64)
     drawn = np.zeros_like(returns)
     drawn[:, gaps] = drawn_residuals(key, day, np.sqrt(frame.factor_model.specific_variance[gaps]))
     return drawn
 
 
-def _number(key: Key) -> int:
-    # The same name draws the same residuals in every chunk and on every machine.
+def number_of(key: Key) -> int:
+    """Number an underlying, the same in every chunk and on every machine: what its draws are by."""
     return int.from_bytes(blake2b(repr(tuple(key)).encode(), digest_size=8).digest())
 
 

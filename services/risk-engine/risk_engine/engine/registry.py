@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from risk_engine.domain import EngineName
-from risk_engine.engine import correlation, exposure, factors, greeks, valuation, volatility
+from risk_engine.engine import (
+    correlation,
+    exposure,
+    factors,
+    greeks,
+    market_risk,
+    valuation,
+    volatility,
+)
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.performance import performance_of
@@ -28,6 +36,7 @@ ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {
     "factors": factors.calculate,
     "volatility": volatility.calculate,
     "correlation": correlation.calculate,
+    "market_risk": market_risk.calculate,
 }
 
 MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {
@@ -37,5 +46,6 @@ MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {
     "factors": factors.MODEL_VERSION,
     "volatility": volatility.MODEL_VERSION,
     "correlation": correlation.MODEL_VERSION,
+    "market_risk": market_risk.MODEL_VERSION,
 }
 """Changes whenever an engine may give another number for the same inputs."""

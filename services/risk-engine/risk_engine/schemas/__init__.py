@@ -36,6 +36,7 @@ from risk_engine.schemas.factor_reads import (
     spread_factors,
 )
 from risk_engine.schemas.greeks import GreeksAnswer, greeks
+from risk_engine.schemas.market_risk_reads import MarketRisk, RiskMetrics, market_risk, risk_metrics
 from risk_engine.schemas.overview import Overview, overview
 from risk_engine.schemas.performance import SnapshotHistory, snapshot_history
 from risk_engine.schemas.report import Report, Valuations, ValuationsRequest, report, valuations
@@ -52,11 +53,13 @@ __all__ = [
     "Factors",
     "GreeksAnswer",
     "MarketBetaAnswer",
+    "MarketRisk",
     "Overview",
     "Page",
     "PositionsFactorExposures",
     "ProviderBetaAnswer",
     "Report",
+    "RiskMetrics",
     "SectorExposure",
     "SnapshotHistory",
     "SpreadFactors",
@@ -73,10 +76,12 @@ __all__ = [
     "factors",
     "greeks",
     "market_beta",
+    "market_risk",
     "overview",
     "positions_factor_exposures",
     "provider_beta",
     "report",
+    "risk_metrics",
     "sector_exposure",
     "snapshot_history",
     "spread_factors",

@@ -12,12 +12,19 @@ from risk_engine.schemas.correlation import CorrelationOut
 from risk_engine.schemas.exposure import ExposureOut
 from risk_engine.schemas.factors import FactorsOut
 from risk_engine.schemas.greeks import GreeksOut
+from risk_engine.schemas.market_risk import MarketRiskOut
 from risk_engine.schemas.summary import read
 from risk_engine.schemas.valuation import ValuationOut
 from risk_engine.schemas.volatility import VolatilityOut
 
 EngineOut = Annotated[
-    ValuationOut | GreeksOut | ExposureOut | FactorsOut | VolatilityOut | CorrelationOut,
+    ValuationOut
+    | GreeksOut
+    | ExposureOut
+    | FactorsOut
+    | VolatilityOut
+    | CorrelationOut
+    | MarketRiskOut,
     Field(discriminator="engine"),
 ]
 """What an engine found; `engine` says which."""
@@ -29,6 +36,7 @@ MODELS: Mapping[EngineName, type[Engine]] = {
     "factors": FactorsOut,
     "volatility": VolatilityOut,
     "correlation": CorrelationOut,
+    "market_risk": MarketRiskOut,
 }
 
 
