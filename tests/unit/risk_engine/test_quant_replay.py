@@ -45,6 +45,6 @@ def test_what_is_not_known_on_a_session_is_not_known_of_the_window():
     assert np.isnan(window_returns(moves)).tolist() == [True, False, True, False]
 
 
-@pytest.mark.parametrize("of", [lambda rows: window_returns(rows), lambda r: window_moves(r, AXIS)])
+@pytest.mark.parametrize("of", [window_returns, lambda r: window_moves(r, AXIS)])
 def test_a_window_without_sessions_says_nothing(of):
     assert np.isnan(of(days(sessions=40)[:0])).all()
