@@ -292,14 +292,3 @@ def test_no_series_depends_on_its_company(order):
         newey_west_covariance(x, data, fit, 4)[order],
         rtol=1e-11,
     )
-
-
-def test_blocks_of_series_change_nothing():
-    x, y = drawn(60, series=1_100, seed=12)
-    data, fit = fitted(x, y)
-    some_data, some = fitted(x, y[:, 500:530])
-    np.testing.assert_allclose(
-        newey_west_covariance(x, data, fit, 3)[500:530],
-        newey_west_covariance(x, some_data, some, 3),
-        rtol=1e-11,
-    )

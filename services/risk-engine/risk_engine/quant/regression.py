@@ -9,14 +9,13 @@ Econometric Analysis, ch. 4, 9 and 20; Newey and West 1987 and 1994 (the lag); M
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import floor
 
 import numpy as np
 
 from risk_engine.quant.panel import FloatArray, IntArray
 
-BLOCK = 512
-"""Series whose scores are held at a time: (sessions, series, regressors) is large for thousands."""
 SINGULAR = 1e-14
 """Smallest over largest eigenvalue of scaled moments below which regressors determine nothing."""
 LEAST_FREEDOM = 0.1
@@ -38,6 +37,11 @@ class Moments:
     cross: FloatArray
     observations: IntArray
     effective: FloatArray
+
+    @cached_property
+    def inverse(self) -> FloatArray:
+        """Return (X'WX)^-1, (series, regressors, regressors); NaN where it is singular."""
+        return invert(self.gram)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +77,9 @@ def moments(x: FloatArray, y: FloatArray, weights: FloatArray) -> Moments:
     weighted *= np.divide(total, squares, out=np.zeros_like(total), where=squares > 0)
     rows = np.where(complete[:, np.newaxis], x, 0.0)
     count = rows.shape[1]
-    products = (rows[:, :, np.newaxis] * rows[:, np.newaxis, :]).reshape(len(rows), count * count)
     return Moments(
         weights=weighted,
-        gram=(weighted.T @ products).reshape(-1, count, count),
+        gram=(weighted.T @ _products(rows, rows)).reshape(-1, count, count),
         cross=(weighted * np.where(known, y, 0.0)).T @ rows,
         observations=known.sum(axis=0).astype(np.int64),
         effective=weighted.sum(axis=0),
@@ -85,11 +88,10 @@ def moments(x: FloatArray, y: FloatArray, weights: FloatArray) -> Moments:
 
 def least_squares(x: FloatArray, y: FloatArray, data: Moments) -> Fit:
     """Return the weighted least squares fit of each series."""
-    inverse = invert(data.gram)
-    coefficients = apply(inverse, data.cross)
+    coefficients = apply(data.inverse, data.cross)
     # Once more on what is left: the moments square the condition of the data, this undoes it.
     left = np.where(data.weights > 0, y - predict(x, coefficients), 0.0)
-    coefficients += apply(inverse, (data.weights * left).T @ np.nan_to_num(x))
+    coefficients += apply(data.inverse, (data.weights * left).T @ np.nan_to_num(x))
     return fit_of(x, y, data, coefficients)
 
 
@@ -115,7 +117,7 @@ def predict(x: FloatArray, coefficients: FloatArray) -> FloatArray:
 
 def homoskedastic_covariance(data: Moments, variance: FloatArray) -> FloatArray:
     """Return the coefficients' covariance if errors are alike and unrelated: s^2 (X'WX)^-1."""
-    return np.asarray(variance[:, np.newaxis, np.newaxis] * invert(data.gram))
+    return np.asarray(variance[:, np.newaxis, np.newaxis] * data.inverse)
 
 
 def newey_west_covariance(x: FloatArray, data: Moments, fit: Fit, lag: int) -> FloatArray:
@@ -124,8 +126,7 @@ def newey_west_covariance(x: FloatArray, data: Moments, fit: Fit, lag: int) -> F
     Newey and West with Bartlett's weights up to `lag`, on residuals corrected for leverage: without
     a lag it is MacKinnon and White's HC3.
     """
-    inverse = invert(data.gram)
-    return np.asarray(inverse @ long_run_covariance(x, data, fit, lag) @ inverse)
+    return np.asarray(data.inverse @ long_run_covariance(x, data, fit, lag) @ data.inverse)
 
 
 def long_run_covariance(x: FloatArray, data: Moments, fit: Fit, lag: int) -> FloatArray:
@@ -134,22 +135,21 @@ def long_run_covariance(x: FloatArray, data: Moments, fit: Fit, lag: int) -> Flo
     Each residual is divided by 1 less its leverage (MacKinnon and White 1985): regressors have
     heavy tails, and the sessions that tell most are the ones a fit follows most closely.
     """
-    series, count = fit.residuals.shape[1], x.shape[1]
+    count = x.shape[1]
     known = np.nan_to_num(x)
-    answer = np.empty((series, count, count))
-    for first in range(0, series, BLOCK):
-        some = slice(first, first + BLOCK)
-        weights = data.weights[:, some]
-        freedom = np.maximum(1 - weights * _distances(known, data.gram[some]), LEAST_FREEDOM)
-        errors = (weights * np.nan_to_num(fit.residuals[:, some] / freedom)).T
-        scores = errors[:, :, np.newaxis] * known
-        smooth = scores.copy()
-        for back in range(1, min(lag, len(x) - 1) + 1):
-            # Twice each weight, for the sum below is halved with its transpose.
-            smooth[:, back:] += 2 * (1 - back / (lag + 1)) * scores[:, :-back]
-        product = np.swapaxes(smooth, 1, 2) @ scores
-        answer[some] = (product + np.swapaxes(product, 1, 2)) / 2
-    return answer
+    distance = _products(known, known) @ np.nan_to_num(data.inverse).reshape(-1, count**2).T
+    freedom = np.maximum(1 - data.weights * distance, LEAST_FREEDOM)
+    errors = data.weights * np.nan_to_num(fit.residuals) / freedom
+    # Of scores e_t x_t: for each lag one product of all series with the regressors' own products,
+    # so that no array has an axis for series, sessions and regressors.
+    total = (errors * errors).T @ _products(known, known)
+    for back in range(1, min(lag, len(x) - 1) + 1):
+        later, earlier = slice(back, None), slice(None, -back)
+        crossed = _products(known[later], known[earlier])
+        weight = 2 * (1 - back / (lag + 1))
+        total += weight * ((errors[later] * errors[earlier]).T @ crossed)
+    both = total.reshape(-1, count, count)
+    return np.asarray((both + np.swapaxes(both, 1, 2)) / 2)
 
 
 def clip_residuals(y: FloatArray, fit: Fit, multiple: float = 5.0) -> FloatArray:
@@ -214,11 +214,9 @@ def condition_number(x: FloatArray) -> float:
     return float(np.linalg.cond(x / length))
 
 
-def _distances(x: FloatArray, gram: FloatArray) -> FloatArray:
-    # x_t' (X'WX)^-1 x_t for each session and series.
-    count = x.shape[1]
-    products = (x[:, :, np.newaxis] * x[:, np.newaxis, :]).reshape(len(x), count * count)
-    return np.asarray(products @ np.nan_to_num(invert(gram)).reshape(-1, count * count).T)
+def _products(one: FloatArray, other: FloatArray) -> FloatArray:
+    # (sessions, regressors * regressors): each regressor of one times each of the other.
+    return (one[:, :, np.newaxis] * other[:, np.newaxis, :]).reshape(len(one), one.shape[1] ** 2)
 
 
 def invert(gram: FloatArray) -> FloatArray:
