@@ -1,0 +1,147 @@
+"""Lay a frame out for stress: what moves with what, and what options are worth at any market."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from risk_engine.engine.asset_classes import fund_durations
+from risk_engine.engine.factor_model import FACTORS
+from risk_engine.engine.frame import NO_CONTRACT, Frame
+from risk_engine.engine.scenarios import MARKET, RATES
+from risk_engine.engine.underlyings import NO_UNDERLYING
+from risk_engine.quant.conditional import stress_covariance
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+from risk_engine.quant.reverse_stress import Book
+from risk_engine.quant.stress import FactorAxis, Underlyings
+from risk_engine.quant.stress_attribution import Positions
+from risk_engine.quant.stressed_options import Contracts
+from risk_engine.quant.stressed_prices import StressedPrices, stressed_prices
+
+AXIS: Final = FactorAxis(market=FACTORS.index(MARKET), rates=FACTORS.index(RATES))
+
+
+@dataclass(frozen=True, eq=False)
+class StressInputs:
+    """A chunk ready to be stressed.
+
+    `holding` are the open holdings that are stressed, (positions,), rows of the frame's; `size` is
+    their market value without its sign, and the marks are (positions,) too. `known` tells of each
+    factor whether anything is known to depend on it, `covariance` is (factors, factors), NaN where
+    not known.
+    """
+
+    frame: Frame
+    book: Book
+    holding: IntArray
+    size: FloatArray
+    is_option: BoolArray
+    is_private: BoolArray
+    is_proxied: BoolArray
+    is_stale: BoolArray
+    known: BoolArray
+    covariance: FloatArray
+
+
+def stress_inputs(frame: Frame) -> StressInputs:
+    """Lay out all open holdings of a frame."""
+    exposures, model = frame.exposures, frame.factor_model
+    holding = np.flatnonzero(exposures.is_open)
+    known = np.isfinite(model.loadings).any(axis=0)
+    contracts, prices = _contracts(frame)
+    underlyings = _underlyings(frame, known)
+    row, contract = exposures.underlying[holding], exposures.contract[holding]
+    is_option = exposures.is_option[holding]
+    last = len(frame.market.prices.sessions) - 1
+    price_row = frame.valued.values.price_row[holding]
+    units = exposures.quantity * exposures.multiplier
+    return StressInputs(
+        frame=frame,
+        book=Book(
+            positions=Positions(
+                portfolio=exposures.account[holding],
+                underlying=_moved_by(row, contract, contracts, len(underlyings) - 1),
+                contract=contract,
+                units=np.where(is_option, units[holding], exposures.value[holding]),
+            ),
+            underlyings=underlyings,
+            contracts=contracts,
+            revalue=prices,
+            axis=AXIS,
+            portfolios=len(frame.books),
+        ),
+        holding=holding,
+        size=np.abs(exposures.value[holding]),
+        is_option=is_option,
+        is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
+        is_proxied=_marked(row, model.proxied.tolist()),
+        is_stale=(price_row >= 0) & (price_row < last),
+        known=known,
+        covariance=stress_covariance(model.returns, AXIS.market),
+    )
+
+
+def _moved_by(row: IntArray, contract: IntArray, contracts: Contracts, nothing: int) -> IntArray:
+    """Return the row of `Underlyings` each position moves with; the last is of what has none.
+
+    An option whose terms are not complete has no contract and moves with that one: not known.
+    """
+    moved = np.where(row == NO_UNDERLYING, nothing, row)
+    listed = contract != NO_CONTRACT
+    moved[listed] = contracts.underlying[contract[listed]]
+    return moved
+
+
+def _marked(row: IntArray, marks: Sequence[bool]) -> BoolArray:
+    # Row -1, of what has no underlying, is the last one.
+    return np.array([*marks, False], dtype=np.bool_)[row]
+
+
+def _underlyings(frame: Frame, known: BoolArray) -> Underlyings:
+    """Return the frame's underlyings, the future of each option on one, and one not known."""
+    keys, contracts = frame.underlyings.keys, frame.contracts
+    published = [fund_durations().get(key.symbol) if key.subtype is None else None for key in keys]
+    future_years = contracts.terms.years[contracts.on_future]
+    others = np.full(len(future_years) + 1, np.nan)
+
+    def measured(name: str) -> FloatArray:
+        own = [np.nan if one is None else getattr(one, name) for one in published]
+        return np.concatenate((np.array(own, dtype=np.float64), others))
+
+    # A factor nothing is known to depend on moves nothing, rather than making all unknown.
+    loadings = np.where(known, frame.factor_model.loadings, 0.0)
+    unloaded = np.zeros((len(others), loadings.shape[1]))
+    unloaded[-1] = np.nan
+    return Underlyings(
+        betas=np.concatenate((loadings, unloaded)),
+        duration=measured("duration"),
+        convexity=measured("convexity"),
+        future_years=np.concatenate((np.full(len(keys), np.nan), future_years, [np.nan])),
+    )
+
+
+def _contracts(frame: Frame) -> tuple[Contracts, StressedPrices]:
+    listed, greeks = frame.contracts, frame.contracts.greeks
+    terms = listed.terms
+    prices = stressed_prices(terms, listed.american, listed.on_future)
+    rows = np.arange(len(listed), dtype=np.int64)
+    now = (terms.spot[:, None], terms.volatility[:, None], np.zeros((len(rows), 1)))
+    futures = np.cumsum(listed.on_future) - 1
+    own = len(frame.underlyings)
+    nothing = own + int(listed.on_future.sum())
+    underlying = np.where(listed.underlying == NO_UNDERLYING, nothing, listed.underlying)
+    contracts = Contracts(
+        underlying=np.where(listed.on_future, own + futures, underlying),
+        spot=terms.spot,
+        volatility=terms.volatility,
+        years=terms.years,
+        # The model's own price, by the same method: what is wrong with it cancels.
+        price=prices(rows, *now)[:, 0],
+        delta=greeks.delta,
+        gamma=greeks.gamma,
+        vega=greeks.vega,
+        rho=greeks.rho,
+        keeps_volatility=listed.on_future,
+    )
+    return contracts, prices
