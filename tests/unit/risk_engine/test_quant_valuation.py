@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from risk_engine.quant.panel import NO_COLUMN, Panel
+from risk_engine.quant.panel import NO_COLUMN, NO_SERIES, Marks, Panel
 from risk_engine.quant.valuation import Accounts, Holdings, value_accounts, value_holdings
 
 NAN = float("nan")
 NEVER = 10_000
+NO_MARKS = Marks(np.empty(0, dtype=np.int64), np.empty(0), 3)
 # Day 10 opens the accounts; prices of two symbols on days 10, 11 and 12.
 CLOSE = np.array([[20.0, 5.0], [21.0, NAN], [22.0, 6.0]])
 
@@ -28,6 +29,8 @@ def holdings(*rows):
     return Holdings(
         account=account,
         column=column,
+        split_column=column,
+        series=np.full(len(table), NO_SERIES),
         expects_price=np.ones(len(table), dtype=np.bool_),
         quantity=table[:, 2],
         multiplier=table[:, 3],
@@ -35,6 +38,7 @@ def holdings(*rows):
         exit_price=table[:, 7],
         entry_day=entry_day,
         exit_day=exit_day,
+        expiry_day=np.full(len(table), NEVER),
     )
 
 
@@ -48,7 +52,7 @@ def accounts(*equity, opening_day=10, stored=NAN):
 
 
 def valued(some_holdings, some_accounts, as_of_day=12, a_panel=None):
-    values = value_holdings(a_panel or panel(), some_holdings, some_accounts, as_of_day)
+    values = value_holdings(a_panel or panel(), NO_MARKS, some_holdings, some_accounts, as_of_day)
     return values, value_accounts(some_holdings, values, some_accounts)
 
 

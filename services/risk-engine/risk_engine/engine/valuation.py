@@ -234,7 +234,7 @@ def _too_large(values: HoldingValues) -> BoolArray:
 def _changed_basis(ledger: Ledger, values: HoldingValues) -> Sequence[int]:
     # Priced by now: by the market, or by the sale, unless it is carried. Of private assets nothing
     # but the stated value is expected until they are sold.
-    changed = values.open_at_opening & (values.opening_priced == values.carried)
+    changed = values.open_at_opening & (values.opening_priced == values.at_cost)
     changed &= ledger.holdings.expects_price
     count = np.bincount(ledger.holdings.account[changed], minlength=ledger.accounts.equity.size)
     listed: list[int] = count.tolist()

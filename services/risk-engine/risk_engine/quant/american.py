@@ -35,6 +35,22 @@ def american_price(options: Options, steps: int = STEPS) -> FloatArray:
     return price
 
 
+def american_bounds(options: Options) -> tuple[FloatArray, FloatArray]:
+    """Return the least and the most each option can be worth, whatever the volatility.
+
+    The least is the better of exercise now and of certainty at expiry; the most is the spot, or
+    the strike, where the yield, or the rate, is not negative.
+    """
+    years = np.maximum(options.years, 0.0)
+    sign = np.where(options.is_call, 1.0, -1.0)
+    most = np.where(
+        options.is_call,
+        options.spot * np.exp(np.maximum(-options.dividend_yield * years, 0.0)),
+        options.strike * np.exp(np.maximum(-options.rate * years, 0.0)),
+    )
+    return _certain(options, sign, years), most
+
+
 def _block(options: Options, steps: int) -> FloatArray:
     sign = np.where(options.is_call, 1.0, -1.0)
     years = np.maximum(options.years, 0.0)
@@ -79,18 +95,25 @@ def _on_tree(
     discount: FloatArray,
     steps: int,
 ) -> FloatArray:
-    up, down, chance = (move[:, None] for move in moves)
-    level = np.arange(steps + 1)
-    # Nodes of the last level, (options, steps + 1); each level before is the left part over `down`.
-    nodes = spot[:, None] * np.exp(level * np.log(up) + (steps - level) * np.log(down))
-    gain = sign[:, None] * (nodes - strike[:, None])
-    value = np.maximum(gain, 0.0)
-    rise, fall = discount[:, None] * chance, discount[:, None] * (1 - chance)
-    for _ in range(steps):
-        nodes = nodes[:, :-1] / down
-        value = rise * value[:, 1:] + fall * value[:, :-1]
-        np.maximum(value, sign[:, None] * (nodes - strike[:, None]), out=value)
-    return np.asarray(value[:, 0])
+    up, down, chance = moves
+    # Nodes of the last level, (steps + 1, options); each level before is the lower part over
+    # `down`. Levels run along the first axis, so that a part of one is one piece of memory.
+    level = np.arange(steps + 1)[:, None]
+    nodes = sign * spot * np.exp(level * np.log(up) + (steps - level) * np.log(down))
+    owed = sign * strike
+    value = np.maximum(nodes - owed, 0.0)
+    rise, fall, back = discount * chance, discount * (1 - chance), 1 / down
+    spare = np.empty_like(value)
+    for size in range(steps, 0, -1):
+        here, held, other = nodes[:size], value[:size], spare[:size]
+        np.multiply(here, back, out=here)
+        np.multiply(value[1 : size + 1], rise, out=other)
+        np.multiply(held, fall, out=held)
+        np.add(held, other, out=held)
+        np.subtract(here, owed, out=other)
+        np.maximum(held, other, out=held)
+    # Not of the nodes, which a hundred products have rounded.
+    return np.maximum(value[0], sign * (spot - strike))
 
 
 def _certain(options: Options, sign: FloatArray, years: FloatArray) -> FloatArray:

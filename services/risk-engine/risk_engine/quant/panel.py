@@ -78,6 +78,49 @@ def last_close(close: FloatArray, column: IntArray, row: IntArray) -> tuple[Floa
     return price, price_row
 
 
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Prices of what has one on some sessions only, as a sorted list like `Actions`.
+
+    `key` orders them by (series, row); a series has `rows` sessions. No price is NaN.
+    """
+
+    key: IntArray
+    price: FloatArray
+    rows: int
+
+
+NO_SERIES = -1
+
+
+def last_mark(marks: Marks, series: IntArray, row: IntArray) -> tuple[FloatArray, IntArray]:
+    """Give the latest price up to `row`, however old it is, and its row; NaN and -1 if none."""
+    base = series * marks.rows
+    place = np.searchsorted(marks.key, base + row, side="right") - 1
+    return _mark(marks, place, (base, base + row), (series >= 0) & (row >= 0))
+
+
+def first_mark(
+    marks: Marks, series: IntArray, row: IntArray, until: IntArray
+) -> tuple[FloatArray, IntArray]:
+    """Give the first price from `row` to `until`, and its row; NaN and -1 if there is none."""
+    base = series * marks.rows
+    place = np.searchsorted(marks.key, base + row, side="left")
+    return _mark(marks, place, (base + row, base + until), (series >= 0) & (row >= 0))
+
+
+def _mark(
+    marks: Marks, place: IntArray, bounds: tuple[IntArray, IntArray], asked: BoolArray
+) -> tuple[FloatArray, IntArray]:
+    price, row = np.full(place.shape, np.nan), np.full(place.shape, -1, dtype=np.int64)
+    some = np.flatnonzero(asked & (place >= 0) & (place < marks.key.size))
+    key = marks.key[place[some]]
+    within = (key >= bounds[0][some]) & (key <= bounds[1][some])
+    some, key = some[within], key[within]
+    price[some], row[some] = marks.price[place[some]], key % marks.rows
+    return price, row
+
+
 def actions(table: FloatArray, *, idle: float) -> Actions:
     """List the cells of a (sessions, symbols) table that differ from `idle`."""
     column, row = np.nonzero((table != idle).T)

@@ -12,7 +12,7 @@ from math import pi, sqrt
 import numpy as np
 from scipy.special import ndtr
 
-from risk_engine.quant.panel import BoolArray, FloatArray
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
 BLOCK = 8192
 """Options whose working arrays fit a processor's cache."""
@@ -42,8 +42,8 @@ class Options:
     def __len__(self) -> int:
         return len(self.spot)
 
-    def part(self, some: slice) -> "Options":
-        """Return some of the options."""
+    def part(self, some: slice | IntArray | BoolArray) -> "Options":
+        """Return some of the options: a slice of them, or those of a mask or of places."""
         return Options(*(getattr(self, field.name)[some] for field in fields(self)))
 
 

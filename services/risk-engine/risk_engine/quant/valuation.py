@@ -18,12 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from risk_engine.quant.panel import (
+    Actions,
     BoolArray,
     FloatArray,
     IntArray,
+    Marks,
     Panel,
     actions,
     dividends_per_share,
+    first_mark,
+    last_mark,
     last_row,
     restated_close,
     split_factor,
@@ -36,13 +40,17 @@ class Holdings:
     """Positions of all accounts, (holdings,), without NaN but in `exit_price`.
 
     `account` is the row of the owner; `column` the column of its price, NO_COLUMN if it has none.
-    `expects_price` marks what a market quotes (counted in coverage). Quantity and entry price are
-    per share as of the later of entry and the account's opening. `exit_day` is beyond every session
-    while the holding is open.
+    `expects_price` marks what a market quotes (counted in coverage). An option has no column, but
+    a `series` of marks, NO_SERIES if it has none; `split_column` has the splits that change the
+    quantity, of an option those of its underlying. Quantity and entry price are per share as of the
+    later of entry and the account's opening. `exit_day` is beyond every session while the holding
+    is open; so is `expiry_day` of what does not expire.
     """
 
     account: IntArray
     column: IntArray
+    split_column: IntArray
+    series: IntArray
     expects_price: BoolArray
     quantity: FloatArray
     multiplier: FloatArray
@@ -50,6 +58,7 @@ class Holdings:
     exit_price: FloatArray
     entry_day: IntArray
     exit_day: IntArray
+    expiry_day: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +79,15 @@ class HoldingValues:
     """What each holding is worth, (holdings,); NaN where not known or not applicable.
 
     `price` is per share as of the valuation date; `price_row` its session, -1 if none.
-    `value` is the market value of an open holding, at cost when `carried`; 0 when it is not open.
-    `opening_priced` tells whether a holding open at the opening had a close there.
+    `value` is the market value of an open holding, 0 when it is not open; when `carried`, it is the
+    last mark's (`price_row` then is its session) or, `at_cost`, the cost basis.
+    `opening_priced` tells whether a holding open at the opening had a price there.
     """
 
     pending: BoolArray
     closed: BoolArray
     carried: BoolArray
+    at_cost: BoolArray
     open_at_opening: BoolArray
     opening_priced: BoolArray
     split_factor: FloatArray
@@ -115,16 +126,19 @@ class AccountValues:
 
 
 def value_holdings(
-    panel: Panel, holdings: Holdings, accounts: Accounts, as_of_day: int
+    panel: Panel, marks: Marks, holdings: Holdings, accounts: Accounts, as_of: int | IntArray
 ) -> HoldingValues:
-    """Value each holding at the close of `as_of_day`, and again at its account's opening.
+    """Value each holding at the close of a day, and again at its account's opening.
 
-    A close older than `as_of_day` is restated in shares of that day. An open holding without a
-    close is carried at cost. Realized P&L is exit minus entry, in full, whenever it was closed;
-    proceeds and purchases after the opening are `trade_flow`, in cash.
+    `as_of` is the day, or one for each account. An older close is restated in shares of that day.
+    An open holding without a price is carried: an option at its last mark until it expires, all
+    else at cost. An option counts at the opening at its first mark from then on. Realized P&L is
+    exit minus entry, in full, whenever it was closed; proceeds and purchases after the opening are
+    `trade_flow`, in cash.
     """
     column, quantity = holdings.column, holdings.quantity * holdings.multiplier
     opening_day = accounts.opening_day[holdings.account]
+    as_of_day = np.broadcast_to(as_of, accounts.opening_day.shape)[holdings.account]
     pending = holdings.entry_day > as_of_day
     closed = ~pending & (holdings.exit_day <= as_of_day)
     is_open = ~pending & ~closed
@@ -133,19 +147,26 @@ def value_holdings(
     splits = actions(panel.split_ratio, idle=1.0)
     since = last_row(panel.day, np.maximum(opening_day, holdings.entry_day))
     until = last_row(panel.day, np.minimum(as_of_day, holdings.exit_day))
-    factor = split_factor(splits, column, since, until)
+    factor = split_factor(splits, holdings.split_column, since, until)
     per_share = dividends_per_share(actions(panel.dividend, idle=0.0), splits, column, since, until)
 
-    as_of_row = last_row(panel.day, np.full(column.shape, as_of_day, dtype=np.int64))
+    as_of_row, opening_row = last_row(panel.day, as_of_day), last_row(panel.day, opening_day)
     price, price_row = restated_close(panel, splits, column, as_of_row)
-    price[~is_open], price_row[~is_open] = np.nan, -1
-    opening_row = last_row(panel.day, opening_day)
     opening_price, _ = restated_close(panel, splits, column, opening_row)
+    mark, mark_row = _last_mark(marks, splits, holdings, as_of_row)
+    is_marked_now = (mark_row >= 0) & (mark_row == as_of_row)
+    price = np.where(is_marked_now, mark, price)
+    price_row = np.where(is_open, np.maximum(mark_row, price_row), -1)
+    price[~is_open] = np.nan
+    first = _first_mark(marks, splits, holdings, opening_row, as_of_row)
+    opening_price = np.where(np.isnan(first), opening_price, first)
+    carried = is_open & np.isnan(price)
+    stand_in = np.where(as_of_day < holdings.expiry_day, mark, np.nan)
 
     cost = quantity * holdings.entry_price
     market_value = quantity * factor * price
+    carried_value = np.where(np.isnan(stand_in), cost, quantity * factor * stand_in)
     opening_market_value = quantity * opening_price
-    carried = is_open & np.isnan(market_value)
     proceeds = quantity * factor * holdings.exit_price
     sold = closed & (holdings.exit_day > opening_day)
     bought = ~pending & (holdings.entry_day > opening_day)
@@ -153,6 +174,7 @@ def value_holdings(
         pending=pending,
         closed=closed,
         carried=carried,
+        at_cost=carried & np.isnan(stand_in),
         open_at_opening=open_at_opening,
         opening_priced=open_at_opening & ~np.isnan(opening_market_value),
         split_factor=factor,
@@ -163,7 +185,7 @@ def value_holdings(
         unrealized_pnl=market_value - cost,
         realized_pnl=np.where(closed, proceeds - cost, np.nan),
         dividend_income=quantity * per_share,
-        value=_value(market_value, cost, is_open),
+        value=_value(market_value, carried_value, is_open),
         opening_value=_value(opening_market_value, cost, open_at_opening),
         trade_flow=np.where(sold, proceeds, 0.0) - np.where(bought, cost, 0.0),
     )
@@ -175,7 +197,7 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
     Long, short, gross and net market value and unrealized P&L are of priced holdings; NaN where
     holdings of that kind expect a price and none has one. Total P&L = unrealized + realized +
     dividends. `priced_share` is |market value| over the gross value of open holdings, carried ones
-    at |cost|; NaN where that is 0.
+    at what they are carried at; NaN where that is 0.
     """
     count = accounts.equity.size
 
@@ -217,7 +239,7 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
         short_market_value=priced_total(values.market_value, is_short),
         gross_market_value=priced_total(np.abs(values.market_value), everything),
         net_market_value=priced_total(values.market_value, everything),
-        carried_value=total(np.where(values.carried, values.cost_basis, 0.0)),
+        carried_value=total(np.where(values.carried, values.value, 0.0)),
         cost_basis=total(np.where(is_open, values.cost_basis, 0.0)),
         unrealized_pnl=unrealized,
         realized_pnl=realized,
@@ -229,5 +251,22 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
     )
 
 
-def _value(market_value: FloatArray, cost: FloatArray, held: BoolArray) -> FloatArray:
-    return np.where(held, np.where(np.isnan(market_value), cost, market_value), 0.0)
+def _value(market_value: FloatArray, otherwise: FloatArray, held: BoolArray) -> FloatArray:
+    return np.where(held, np.where(np.isnan(market_value), otherwise, market_value), 0.0)
+
+
+def _last_mark(
+    marks: Marks, splits: Actions, holdings: Holdings, row: IntArray
+) -> tuple[FloatArray, IntArray]:
+    mark, mark_row = last_mark(marks, holdings.series, row)
+    since = np.where(mark_row < 0, row, mark_row)
+    return mark / split_factor(splits, holdings.split_column, since, row), mark_row
+
+
+def _first_mark(
+    marks: Marks, splits: Actions, holdings: Holdings, row: IntArray, until: IntArray
+) -> FloatArray:
+    # In shares of the opening: a mark made after a split is worth more of them.
+    mark, mark_row = first_mark(marks, holdings.series, row, until)
+    after = np.where(mark_row < 0, row, mark_row)
+    return mark * split_factor(splits, holdings.split_column, row, after)
