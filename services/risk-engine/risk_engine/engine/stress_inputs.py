@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from risk_engine.engine.asset_classes import fund_durations
+from risk_engine.domain import Position
 from risk_engine.engine.factor_model import FACTORS
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.scenarios import MARKET, RATES
@@ -42,6 +43,12 @@ class StressInputs:
     is_stale: BoolArray
     known: BoolArray
     covariance: FloatArray
+
+    @cached_property
+    def lines(self) -> Sequence[Position]:
+        """Return the position behind each holding of the frame."""
+        lines = self.frame.valued.ledger.lines
+        return [line.position for mine in lines for line in mine if line.row is not None]
 
 
 def stress_inputs(frame: Frame) -> StressInputs:
@@ -100,14 +107,12 @@ def _marked(row: IntArray, marks: Sequence[bool]) -> BoolArray:
 
 def _underlyings(frame: Frame, known: BoolArray) -> Underlyings:
     """Return the frame's underlyings, the future of each option on one, and one not known."""
-    keys, contracts = frame.underlyings.keys, frame.contracts
-    published = [fund_durations().get(key.symbol) if key.subtype is None else None for key in keys]
+    contracts, durations = frame.contracts, frame.factor_model.durations
     future_years = contracts.terms.years[contracts.on_future]
     others = np.full(len(future_years) + 1, np.nan)
 
-    def measured(name: str) -> FloatArray:
-        own = [np.nan if one is None else getattr(one, name) for one in published]
-        return np.concatenate((np.array(own, dtype=np.float64), others))
+    def published(measure: FloatArray) -> FloatArray:
+        return np.concatenate((np.where(durations.published, measure, np.nan), others))
 
     # A factor nothing is known to depend on moves nothing, rather than making all unknown.
     loadings = np.where(known, frame.factor_model.loadings, 0.0)
@@ -115,9 +120,11 @@ def _underlyings(frame: Frame, known: BoolArray) -> Underlyings:
     unloaded[-1] = np.nan
     return Underlyings(
         betas=np.concatenate((loadings, unloaded)),
-        duration=measured("duration"),
-        convexity=measured("convexity"),
-        future_years=np.concatenate((np.full(len(keys), np.nan), future_years, [np.nan])),
+        duration=published(durations.duration),
+        convexity=published(durations.convexity),
+        future_years=np.concatenate(
+            (np.full(len(frame.underlyings), np.nan), future_years, [np.nan])
+        ),
     )
 
 

@@ -18,8 +18,7 @@ from risk_engine.quant.conditional import (
     spread_shocks,
 )
 from risk_engine.quant.margin import maintenance_margin
-from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray
-from risk_engine.quant.returns import total_returns
+from risk_engine.quant.panel import BoolArray, FloatArray
 from risk_engine.quant.stress import Moves, underlying_moves, volatility_shock
 from risk_engine.quant.stress_attribution import (
     NO_CONTRACT,
@@ -42,8 +41,8 @@ _MARKET_FUND: Final = "SPY"
 class ScenarioRuns:
     """What scenarios do to portfolios, (portfolios, scenarios), in money; NaN is "not known".
 
-    `stated`, `isolated` and `correlated` are the shocks, (scenarios, factors); `isolated_volatility`
-    and `correlated_volatility` the relative shocks of 30-day implied volatility, (scenarios,).
+    `stated`, `isolated` and `correlated` are the shocks, (scenarios, factors), `..._volatility` the
+    relative shocks of 30-day implied volatility, (scenarios,).
     Profits: `direct` under the isolated shocks, the others under the correlated ones, of which
     `without_volatility` and `double_volatility` are with none and twice of the volatility shock,
     `..._listed` without what stands in for something else. `by_cause` are (portfolios, scenarios,
@@ -196,16 +195,25 @@ def _legs() -> FloatArray:
 
 
 def _market_slopes(inputs: StressInputs, legs: FloatArray) -> FloatArray:
-    reference = inputs.frame.market.reference
-    columns = [reference.columns.get(name, NO_COLUMN) for name in (_MARKET_FUND, *FUNDS)]
-    tables = (reference.close, reference.split_ratio, reference.dividend)
-    recent = [table[-SLOPE_SESSIONS - 1 :, columns] for table in tables]
-    funds = total_returns(*recent)[1:]
-    funds[:, [column == NO_COLUMN for column in columns]] = np.nan
+    columns = inputs.frame.market.reference.columns
+    recent = inputs.frame.factor_model.panel.funds[-SLOPE_SESSIONS:]
+    unknown = np.full(len(recent), np.nan)
+    funds = np.column_stack(
+        [
+            recent[:, columns[name]] if name in columns else unknown
+            for name in (_MARKET_FUND, *FUNDS)
+        ]
+    )
     market = funds[:, 0] - funds[:, 0].mean()
-    slopes = market @ (funds @ legs[:, :-1].T) / (market @ market)
+    spreads = _spreads(funds, legs[:, :-1])
+    slopes = market @ spreads / (market @ market)
     slopes[[AXIS.market, AXIS.rates]] = 0.0
     return np.asarray(slopes)
+
+
+def _spreads(funds: FloatArray, legs: FloatArray) -> FloatArray:
+    # A fund that is no leg may be unknown.
+    return np.column_stack([funds[:, weights != 0] @ weights[weights != 0] for weights in legs])
 
 
 class _Run:
