@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pyarrow as pa
+from sqlalchemy import event as sql_event
 from sqlalchemy import text
 
 from common.clock import Clock
@@ -121,11 +123,41 @@ def read(content: bytes) -> tuple[pa.Table, Any]:
     return table, json.loads(table.schema.metadata[b"sigmasight"])
 
 
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """Collect what is executed besides health and the housekeeping of inbox, outbox and work."""
+    executed: list[str] = []
+
+    def note(_connection, _cursor, statement, *_):
+        if not re.search(r"marketdata\.(inbox|outbox|work)\b|transaction_read_only", statement):
+            executed.append(statement)
+
+    engine = world.harness.service.database.engine.sync_engine
+    sql_event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield executed
+    finally:
+        sql_event.remove(engine, "before_cursor_execute", note)
+
+
 def service(
-    market: Provider, *, clock: Clock = lambda: AFTER_MONDAY, sessions: int = 40
+    market: Provider,
+    *,
+    clock: Clock = lambda: AFTER_MONDAY,
+    sessions: int = 40,
+    reference_sessions: int = 40,
+    loads_ahead: bool = False,
 ) -> Callable[[Platform], Service]:
-    """Return how to build marketdata in this market, on the evening of a Monday."""
-    settings = Settings(_env_file=None, history_sessions=sessions)
+    """Return how to build marketdata in this market, on the evening of a Monday.
+
+    It asks for nothing of itself, so that a test knows who did.
+    """
+    settings = Settings(
+        _env_file=None,
+        history_sessions=sessions,
+        reference_sessions=reference_sessions,
+        loads_ahead=loads_ahead,
+    )
     return lambda platform: build(settings, replace(platform, clock=clock), market)
 
 
@@ -137,8 +169,16 @@ async def marketdata(
     *,
     clock: Clock = lambda: AFTER_MONDAY,
     sessions: int = 40,
+    reference_sessions: int = 40,
+    loads_ahead: bool = False,
 ) -> AsyncIterator[World]:
     """Run marketdata."""
-    built = service(market, clock=clock, sessions=sessions)
+    built = service(
+        market,
+        clock=clock,
+        sessions=sessions,
+        reference_sessions=reference_sessions,
+        loads_ahead=loads_ahead,
+    )
     async with running("marketdata", built, database, home) as harness:
         yield World(harness, market)

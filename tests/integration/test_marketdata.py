@@ -19,7 +19,7 @@ from common.events.marketdata import (
 from common.events.onboarding import PortfolioChanged, PortfolioCreated, PortfolioDeleted
 from common.events.topology import TOPOLOGY
 from marketdata.clients.simulator import SimulatedMarket
-from marketdata.domain import FACTOR_ETFS
+from marketdata.domain import REFERENCE
 from marketdata.handlers import SUBSCRIPTIONS
 from marketdata.tables import METADATA
 from tests.integration.marketdata_world import World, marketdata, priced_in, read, run_for
@@ -60,7 +60,7 @@ async def test_a_new_book_is_priced_in_the_run_and_for_the_owner_of_its_import(w
     [enriched] = world.harness.bus.events(SecuritiesEnriched)
     [ready] = world.harness.bus.events(PricesReady)
     assert enriched == SecuritiesEnriched(
-        symbols=tuple(sorted({"AAPL", "MSFT", *FACTOR_ETFS})), provider="simulated"
+        symbols=tuple(sorted({"AAPL", "MSFT", *REFERENCE})), provider="simulated"
     )
     assert (ready.as_of, ready.panel_version, ready.provider) == (MONDAY, 1, "simulated")
     assert [(item.coverage, item.symbols, item.missing) for item in ready.items] == [(1, 3, ())]
@@ -75,8 +75,8 @@ async def test_the_panel_holds_the_books_symbols_and_the_factor_etfs_with_their_
     sessions = calendar.sessions(calendar.session_back(MONDAY, 39), MONDAY)
 
     assert metadata["sessions"] == [session.isoformat() for session in sessions]
-    assert sorted(metadata["securities"]) == sorted({"AAPL", *FACTOR_ETFS})
-    assert table.num_rows == 40 * 18
+    assert sorted(metadata["securities"]) == sorted({"AAPL", *REFERENCE})
+    assert table.num_rows == 40 * 30
     assert table.select(["symbol", "session"]).sort_by(
         [("symbol", "ascending"), ("session", "ascending")]
     ) == table.select(["symbol", "session"])
@@ -186,7 +186,7 @@ async def test_only_new_symbols_and_new_sessions_are_asked_for(world):
     await world.requested(held, as_of=MONDAY)
     await world.created(book(["AAPL", "MSFT"]))
 
-    every = tuple(sorted({"AAPL", *FACTOR_ETFS}))
+    every = tuple(sorted({"AAPL", *REFERENCE}))
     first, last = calendar.session_back(FRIDAY, 39), calendar.session_back(MONDAY, 39)
     assert world.market.bars_asked == [
         (every, first, FRIDAY),

@@ -1,14 +1,12 @@
 """Repeats, races, kills and trouble: marketdata comes to the same end."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 
 import asyncpg
 import pytest
-from sqlalchemy import event as sql_event
 from starlette.responses import Response
 
 from common.errors import Unavailable
@@ -17,9 +15,16 @@ from common.events.marketdata import PricesIncomplete, PricesReady, SecuritiesEn
 from common.events.onboarding import PortfolioChanged, PortfolioCreated
 from common.retry import Retry
 from common.work import Worker
-from marketdata.domain import holding_of
+from marketdata.domain import REFERENCE, holding_of
 from marketdata.repository import Holdings
-from tests.integration.marketdata_world import World, marketdata, priced_in, read, run_for
+from tests.integration.marketdata_world import (
+    World,
+    marketdata,
+    priced_in,
+    read,
+    run_for,
+    statements,
+)
 from tests.support.market import MONDAY, FakeMarket, book, option
 
 ITS_WORKERS_DIED = (
@@ -88,8 +93,8 @@ async def test_two_workers_racing_give_every_version_one_meaning(database, tmp_p
             if isinstance(added, SecuritiesEnriched)
             for symbol in added.symbols
         ]
-        assert bars == distinct == 40 * (12 + 17)
-        assert len(enriched) == len(set(enriched)) == 12 + 17
+        assert bars == distinct == 40 * (12 + len(REFERENCE))
+        assert len(enriched) == len(set(enriched)) == 12 + len(REFERENCE)
 
 
 async def test_workers_that_fetched_the_same_bars_store_them_once(database, tmp_path):
@@ -101,7 +106,7 @@ async def test_workers_that_fetched_the_same_bars_store_them_once(database, tmp_
             await world.harness.deliver(PortfolioCreated(book=held), user_id=held.user_id)
         await world.harness.eventually(lambda: len(world.announced()) == 2)
         assert len(market.bars_asked) == 2
-        assert await world.rows(COUNT_BARS) == [(40 * 18, 40 * 18)]
+        assert await world.rows(COUNT_BARS) == [(40 * 30, 40 * 30)]
         assert {event.panel_version for event in world.announced()} == {1}
 
 
@@ -111,7 +116,7 @@ async def test_a_kill_between_load_and_finish_costs_nothing(database, tmp_path):
         async with marketdata(database, tmp_path, market) as world:
             await world.harness.deliver(PortfolioCreated(book=held), user_id=held.user_id)
             await world.until("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            assert await world.rows(COUNT_BARS) == [(40 * 18, 40 * 18)]
+            assert await world.rows(COUNT_BARS) == [(40 * 30, 40 * 30)]
             assert await world.rows("SELECT version FROM marketdata.panels") == []
         assert world.announced() == []
     loaded = (len(market.profiles_asked), len(market.bars_asked))
@@ -120,7 +125,7 @@ async def test_a_kill_between_load_and_finish_costs_nothing(database, tmp_path):
         await world.harness.eventually(world.announced)
         [announced] = world.announced()
         assert (priced_in(announced), announced.panel_version) == ([held.portfolio_id], 1)
-        assert read(await world.panel(MONDAY, 1))[0].num_rows == 40 * 18
+        assert read(await world.panel(MONDAY, 1))[0].num_rows == 40 * 30
     assert (len(market.profiles_asked), len(market.bars_asked)) == loaded == (1, 1)
 
 
@@ -228,23 +233,6 @@ async def test_loading_new_symbols_costs_statements_by_the_hundred_symbols(world
         await world.created(book([*symbols, *options]))
     # Per hundred symbols: lock the rows, move their ranges (and copy, which is no statement here).
     assert len(executed) <= 20, "\n".join(one[:90] for one in executed)
-
-
-@contextmanager
-def statements(world: World) -> Iterator[list[str]]:
-    """Collect what is executed besides health and the housekeeping of inbox, outbox and work."""
-    executed: list[str] = []
-
-    def note(_connection, _cursor, statement, *_):
-        if not re.search(r"marketdata\.(inbox|outbox|work)\b|transaction_read_only", statement):
-            executed.append(statement)
-
-    engine = world.harness.service.database.engine.sync_engine
-    sql_event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield executed
-    finally:
-        sql_event.remove(engine, "before_cursor_execute", note)
 
 
 @asynccontextmanager

@@ -16,8 +16,9 @@ from common.options import Contract, Right
 from marketdata.domain import (
     BAR,
     CURVE,
-    FACTOR_ETFS,
+    REFERENCE,
     TENORS,
+    Benchmark,
     Curves,
     History,
     Profile,
@@ -36,8 +37,9 @@ class FakeMarket:
     """A provider whose prices follow from symbol, session and model; it keeps what it was asked.
 
     `delisted` maps a symbol to its last session, `trouble` is raised by every call, `speechless` by
-    those for snapshots and curves; it knows no way with snapshots of what it `stumbles` over.
-    `barrier` makes callers of `bars` wait for each other.
+    those for snapshots, curves and the benchmark; it knows no way with snapshots of what it
+    `stumbles` over, and of no benchmark unless it `weighs`. `barrier` makes callers of `bars` wait
+    for each other.
     """
 
     listed: set[str]
@@ -46,15 +48,17 @@ class FakeMarket:
     trouble: Exception | None = None
     speechless: Exception | None = None
     stumbles: set[str] = field(default_factory=set)
+    weighs: bool = True
     barrier: asyncio.Barrier | None = None
     profiles_asked: list[tuple[str, ...]] = field(default_factory=list)
     bars_asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
     snapshots_asked: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
     curves_asked: list[tuple[date, date]] = field(default_factory=list)
+    benchmarks_asked: list[date] = field(default_factory=list)
     chains_asked: list[tuple[str, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.listed = self.listed | set(FACTOR_ETFS)
+        self.listed = self.listed | REFERENCE
 
     @property
     def source(self) -> Source:
@@ -120,6 +124,15 @@ class FakeMarket:
         curves["rates"] += int(self.model_version) / 1_000
         return curves
 
+    async def benchmark(self, session: date) -> Benchmark | None:
+        self.benchmarks_asked.append(session)
+        if trouble := self.trouble or self.speechless:
+            raise trouble
+        if not self.weighs:
+            return None
+        technology = session.day / 100
+        return Benchmark("SP500", session, {"Technology": technology, "Energy": 1 - technology})
+
     async def chain(self, underlying: str, session: date) -> Mapping[Contract, Snapshot]:
         self.chains_asked.append((underlying, session))
         if self.trouble:
@@ -137,7 +150,8 @@ class FakeMarket:
     def asked(self) -> int:
         """Return how often it was asked for anything."""
         of_symbols = len(self.profiles_asked) + len(self.bars_asked) + len(self.snapshots_asked)
-        return of_symbols + len(self.curves_asked) + len(self.chains_asked)
+        of_all = len(self.curves_asked) + len(self.benchmarks_asked)
+        return of_symbols + of_all + len(self.chains_asked)
 
     def history(self, symbol: str, start: date, end: date) -> History:
         last = min(end, self.delisted.get(symbol, end))

@@ -91,10 +91,12 @@ def panel(
     as_of: date = AS_OF,
     versions: Mapping[str, int] | None = None,
     missing: Mapping[str, str] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A panel in which every symbol closes at one price in every session, as Arrow IPC.
 
-    `versions` tells of all columns of the panel, these symbols' included; 1 unless given.
+    `versions` tells of all columns of the panel, these symbols' included; 1 unless given. `about`
+    is what else it says of itself.
     """
     count = len(SESSIONS)
     prices = [price for price in closes.values() for _ in SESSIONS]
@@ -108,6 +110,7 @@ def panel(
         "missing": dict(missing or {}),
         "column_versions": {**dict.fromkeys(closes, 1), **(versions or {})},
         "securities": {},
+        **(about or {}),
     }
     table = pa.table(
         {

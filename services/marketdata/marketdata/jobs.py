@@ -5,7 +5,8 @@ that is worked on twice, at once or again, comes to the same end.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -29,6 +30,7 @@ from marketdata.clients.onboarding import Onboarding
 from marketdata.domain import (
     BAR,
     PREPARE,
+    REFERENCE,
     Column,
     Edition,
     Holding,
@@ -78,6 +80,7 @@ class Preparations:
     onboarding: Onboarding
     coverage_threshold: float
     history_sessions: int
+    reference_sessions: int
 
     def jobs(self) -> Mapping[str, Job]:
         """Return what the worker runs."""
@@ -89,7 +92,7 @@ class Preparations:
         Books that nobody gives become work of their own: they hold up no other.
         """
         asked = Preparation.model_validate(work.payload)
-        edition = self._edition(asked)
+        edition = self._edition(asked.as_of)
         if asked.opened is not None and edition.as_of < asked.opened:
             # Onboarding's clock is ahead of this one: a second later the session has closed here.
             raise Unavailable(f"the session of {asked.opened} has not closed yet")
@@ -97,7 +100,7 @@ class Preparations:
         if books.trouble is not None and not books.holdings:
             raise books.trouble
         if books.holdings:
-            await self._load(books.holdings, edition, work)
+            await self._load(books.holdings, edition, work.cause, work.attempts)
         async with finish() as unit:
             await self._announce(unit, edition, books.holdings)
             if books.unreachable:
@@ -113,11 +116,39 @@ class Preparations:
             for holding in known.values()
             if not holding.deleted and holding.symbols is not None
         ]
-        await self._announce(unit, self._edition(asked), holdings)
+        await self._announce(unit, self._edition(asked.as_of), holdings)
 
-    def _edition(self, asked: Preparation) -> Edition:
-        as_of = priced_session(asked.as_of, self.unit_of_work.clock())
-        return edition_of(as_of, self.history_sessions, self.provider.source)
+    @asynccontextmanager
+    async def loading_ahead(self) -> AsyncIterator[None]:
+        """Load ahead beside what is done in the block, for as long as that lasts."""
+        task = asyncio.create_task(self.load_ahead(), name="load-ahead")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def load_ahead(self) -> None:
+        """Load what every panel shows, so that the first book need not wait for it.
+
+        What goes wrong is left to that book's preparation, which does the same.
+        """
+        try:
+            await self._load((), self._edition(None), Cause(), WAITS_FOR_WORDS)
+        except Unavailable as error:
+            log.info("nothing_loaded_ahead", reason=str(error))
+        except Exception:
+            log.exception("nothing_loaded_ahead")
+
+    def _edition(self, asked: date | None) -> Edition:
+        as_of = priced_session(asked, self.unit_of_work.clock())
+        return edition_of(
+            as_of,
+            self.provider.source,
+            sessions=self.history_sessions,
+            reference=REFERENCE,
+            reference_sessions=self.reference_sessions,
+        )
 
     async def _books(self, items: Sequence[RequestedItem]) -> Books:
         async with self.unit_of_work.begin() as unit:
@@ -158,7 +189,9 @@ class Preparations:
             return None
         return holding_of(book)
 
-    async def _load(self, holdings: Sequence[Holding], edition: Edition, work: Work) -> None:
+    async def _load(
+        self, holdings: Sequence[Holding], edition: Edition, cause: Cause, attempts: int
+    ) -> None:
         symbols = _shown(holdings, edition)
         # Each round moves something forward, here or in another worker; none is left at the end.
         while True:
@@ -168,14 +201,14 @@ class Preparations:
             if not plan:
                 return
             if plan.profiles:
-                await self._enrich(plan.profiles, work.cause)
+                await self._enrich(plan.profiles, cause)
             for span, columns in plan.bars.items():
                 for start in range(0, len(columns), COLUMNS_AT_ONCE):
                     await self._add_bars(edition, span, columns[start : start + COLUMNS_AT_ONCE])
             try:
                 await self._add_words(edition, plan)
             except Unavailable as error:
-                if work.attempts < WAITS_FOR_WORDS:
+                if attempts < WAITS_FOR_WORDS:
                     raise
                 # Prices are worth more than the wait: their panel says nothing beside them.
                 log.warning("prices_without_quotes", as_of=str(edition.as_of), reason=str(error))
@@ -221,6 +254,10 @@ class Preparations:
                 await Snapshots(unit).add(columns, edition.as_of, said)
         if plan.curves:
             await self._add_curves(edition, plan.curves)
+        if plan.benchmark:
+            benchmark = await self.provider.benchmark(edition.as_of)
+            async with self.unit_of_work.begin() as unit:
+                await Snapshots(unit).add_benchmark(edition, benchmark)
 
     async def _said(self, symbols: Sequence[str], session: date) -> Mapping[str, Snapshot]:
         """Return what is said of symbols; one that the provider stumbles over costs no other."""

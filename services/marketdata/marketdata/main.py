@@ -1,7 +1,7 @@
 """Marketdata, composed."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from common import identity
 from common.http import create_app
@@ -43,6 +43,7 @@ def build(settings: Settings, platform: Platform, provider: Provider | None = No
         onboarding=Onboarding(onboarding),
         coverage_threshold=settings.coverage_threshold,
         history_sessions=settings.history_sessions,
+        reference_sessions=settings.reference_sessions,
     )
 
     @asynccontextmanager
@@ -51,6 +52,7 @@ def build(settings: Settings, platform: Platform, provider: Provider | None = No
             async with (
                 Relay(unit_of_work, platform.bus).running(),
                 Worker(unit_of_work, preparations.jobs(), stopping=platform.stopping).running(),
+                preparations.loading_ahead() if settings.loads_ahead else nullcontext(),
             ):
                 yield
         finally:

@@ -19,3 +19,7 @@ class Settings(EnvironmentSettings):
     """Share of a book's symbols that must be priced for `prices.ready`."""
     history_sessions: int = Field(default=780, ge=3)
     """How many sessions up to `as_of` a panel shows."""
+    reference_sessions: int = Field(default=2_600, ge=3)
+    """How many its reference does: the funds that factors are made of, sectors, volatility."""
+    loads_ahead: bool = True
+    """Whether what every panel shows is loaded when the service starts, not with the first book."""

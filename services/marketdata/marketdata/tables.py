@@ -15,7 +15,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from common.db import metadata
 
@@ -101,6 +101,19 @@ CURVES_LOADED = Table(
 )
 """The days for which a source was asked for rates."""
 
+BENCHMARKS = Table(
+    "benchmarks",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("model_version", Text, primary_key=True),
+    Column("session", Date, primary_key=True),
+    Column("name", Text),
+    Column("as_of", Date),
+    Column("weights", JSONB),
+)
+"""What a source's benchmark was made of at a session's close, only ever added; all null where it
+was not said. Weights are fractions by sector."""
+
 PANELS = Table(
     "panels",
     METADATA,
@@ -111,10 +124,13 @@ PANELS = Table(
     Column("first_session", Date, nullable=False),
     Column("format", Integer, nullable=False, server_default=text("1")),
     Column("curves_from", Date),
+    Column("reference_from", Date),
+    Column("reference", ARRAY(Text)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 """Every panel that was ever announced. Format 1 is from before there were snapshots and rates;
-`curves_from` is the oldest session of its rates, null where they came later."""
+`curves_from` is the oldest session of its rates, null where they came later; `reference_from` the
+oldest of its `reference`, whose symbols are sorted, both null before there was one."""
 
 PANEL_COLUMNS = Table(
     "panel_columns",

@@ -109,6 +109,11 @@ SNAPSHOTS = Table(
     Column("cost_basis", Double, nullable=False),
     Column("unrealized_pnl", Double),
     Column("realized_pnl", Double, nullable=False),
+    # Since the session before; null on the first one, and in rows that are older than the columns.
+    Column("daily_pnl", Double),
+    Column("daily_return", Double),
+    # What its options were priced at per share, by contract; null if it had none.
+    Column("option_prices", JSON(none_as_null=True)),
 )
 
 # Opening cash as calculated while the panel still reached the opening session.

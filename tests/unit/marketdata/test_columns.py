@@ -1,5 +1,6 @@
 """What is stored, what is lacking, and which session is priced."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from marketdata.domain import (
     Edition,
     PanelState,
     Plan,
+    Reference,
     Source,
     Span,
     edition_of,
@@ -27,6 +29,16 @@ EDITION = Edition(Source("simulated", "1"), WANTED)
 def column(symbol="AAPL", *, known=True, loaded=WANTED, asked_at=NOW, published=False, **more):
     reason = None if known else "the provider does not know it"
     return Column(symbol, 1, known, reason, asked_at, loaded, published=published, **more)
+
+
+def an_edition(as_of, *, sessions=780, reference_sessions=2_600):
+    return edition_of(
+        as_of,
+        EDITION.source,
+        sessions=sessions,
+        reference={"SPY"},
+        reference_sessions=reference_sessions,
+    )
 
 
 def state(columns=(), *, version=1, curves=EDITION.rates, shows_curves=True):
@@ -56,11 +68,22 @@ def test_a_day_before_the_first_known_session_is_refused(asked):
 
 
 def test_an_edition_shows_so_many_sessions():
-    assert edition_of(MONDAY, 3, EDITION.source).span == Span(date(2026, 1, 8), MONDAY)
+    edition = an_edition(MONDAY, sessions=3, reference_sessions=5)
+    assert edition.span == Span(date(2026, 1, 8), MONDAY)
+    assert edition.reference == Reference(frozenset({"SPY"}), Span(date(2026, 1, 6), MONDAY))
+    assert (edition.span_of("SPY"), edition.span_of("AAPL")) == (
+        edition.reference.span,
+        edition.span,
+    )
+
+
+def test_a_reference_has_no_fewer_sessions_than_the_panel():
+    edition = an_edition(MONDAY, sessions=5, reference_sessions=3)
+    assert edition.reference.span == edition.span
 
 
 def test_an_edition_near_the_beginning_of_the_calendar_is_shorter():
-    assert edition_of(date(2010, 1, 5), 780, EDITION.source).span.first == date(2010, 1, 4)
+    assert an_edition(date(2010, 1, 5)).span.first == date(2010, 1, 4)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +122,24 @@ def test_columns_with_the_same_gap_are_loaded_together():
     columns = [column(symbol, loaded=None) for symbol in ("AAPL", "MSFT")]
     plan = what_is_lacking(["AAPL", "MSFT"], state(columns), EDITION, NOW)
     assert (plan.profiles, plan.bars) == ((), {WANTED: tuple(columns)})
+
+
+def test_what_is_of_the_reference_is_loaded_as_far_back_as_that_goes():
+    edition = an_edition(MONDAY, sessions=20, reference_sessions=40)
+    loaded = edition.span
+    columns = [column("SPY", loaded=loaded), column("AAPL", loaded=loaded)]
+    plan = what_is_lacking(["SPY", "AAPL"], state(columns), edition, NOW)
+    older = Span(edition.reference.span.first, loaded.first - timedelta(days=1))
+    assert plan.bars == {older: (columns[0],)}
+    assert [one.symbol for one in state(columns).news(edition)] == ["AAPL"]
+
+
+def test_the_benchmark_is_asked_about_once():
+    there = state([column()])
+    assert not what_is_lacking(["AAPL"], there, EDITION, NOW).benchmark
+    plan = what_is_lacking(["AAPL"], replace(there, has_benchmark=False), EDITION, NOW)
+    assert plan == Plan(benchmark=True)
+    assert plan
 
 
 def test_when_all_is_there_nothing_is_lacking():

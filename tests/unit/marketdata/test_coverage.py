@@ -8,7 +8,7 @@ import pytest
 from common.calendar import session_back
 from common.events.marketdata import MissingSymbol, PricedItem
 from marketdata.domain import (
-    FACTOR_ETFS,
+    REFERENCE,
     Column,
     Span,
     contracts_of,
@@ -91,9 +91,9 @@ def test_a_book_too_large_for_its_event_has_no_known_symbols():
     assert holding_of(book(None)).symbols is None
 
 
-def test_the_factor_etfs_are_in_every_panel():
-    assert len(FACTOR_ETFS) == 17
-    assert symbols_of([holding_of(book(["AAPL", "SPY"]))]) == tuple(sorted({*FACTOR_ETFS, "AAPL"}))
+def test_the_reference_is_in_every_panel():
+    assert {"SPY", "TLT", "XLRE", "VIX"} <= REFERENCE
+    assert symbols_of([holding_of(book(["AAPL", "SPY"]))]) == tuple(sorted({*REFERENCE, "AAPL"}))
 
 
 def missing(symbol, reason, message):

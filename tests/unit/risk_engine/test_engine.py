@@ -107,6 +107,9 @@ def test_the_hand_worked_book_has_these_positions():
         "stale": False,
         "price_session": "2026-01-09",
         "carried_at": None,
+        "price_source": "close",
+        "estimated": False,
+        "daily_pnl": -25.0,  # -50 * (72.5 - 72)
         "quantity": -50.0,
         "multiplier": 1.0,
         "split_factor": 1.0,

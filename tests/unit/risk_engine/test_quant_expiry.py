@@ -28,7 +28,7 @@ def settled(expiry, strike, *, call=True, column=0, since=10):
         ({"expiry": 11, "strike": 115.0}, 0.0),
         ({"expiry": 11, "strike": 115.0, "call": False}, 5.0),
         ({"expiry": 11, "strike": 95.0, "call": False}, 0.0),
-        ({"expiry": 13, "strike": 95.0}, 2 * 58 - 95.0),  # the split halved the strike
+        ({"expiry": 13, "strike": 95.0}, 58 - 47.5),  # the split halved the strike
         ({"expiry": 13, "strike": 50.0, "since": 12}, 8.0),  # bought after it
         ({"expiry": 11, "strike": 45.0, "column": 1}, 5.0),  # a close one session old
         ({"expiry": 14, "strike": 45.0, "column": 1}, NAN),  # four sessions old

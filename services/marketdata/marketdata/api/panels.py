@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from common.errors import ServiceError
 from common.http import Transaction
 from common.identity import internal
-from common.unit_of_work import Unit
 from marketdata.api.asked import printable, split
 from marketdata.domain import Code, Edition
 from marketdata.repository import Panels
@@ -34,15 +33,15 @@ FOR_GOOD = "private, max-age=31536000, immutable"
 async def read_panel(
     as_of: date, version: Version, unit: Transaction, request: Request, symbols: str | None = None
 ) -> Response:
-    """Return a panel, or some of its symbols, as an Arrow IPC stream; it never changes."""
+    """Return a panel, or some of its symbols, as Arrow IPC streams; it never changes."""
     asked = None if symbols is None else printable(split(symbols))
-    etag = _etag(as_of, version, asked)
-    if request.headers.get("if-none-match") == etag:
-        await _edition(Panels(unit), as_of, version)
-        return Response(status_code=304, headers={"ETag": etag, "Cache-Control": FOR_GOOD})
-    answer = await _panel(unit, as_of, version, asked)
-    answer.headers.update({"ETag": etag, "Cache-Control": FOR_GOOD})
-    return answer
+    panels = Panels(unit)
+    edition = await _edition(panels, as_of, version)
+    which = "all" if asked is None else ",".join(sorted(set(asked)))
+    etag = _etag(f"{as_of}.{version}", which)
+    if _has(request, etag):
+        return _unchanged(etag)
+    return _for_good(await _panel(panels, edition, version, asked), etag)
 
 
 @router.post(
@@ -54,7 +53,11 @@ async def select_from_panel(
     as_of: date, version: Version, selection: Selection, unit: Transaction
 ) -> Response:
     """Return the panel of more symbols than an address can name."""
-    return await _panel(unit, as_of, version, printable(selection.symbols))
+    asked = printable(selection.symbols)
+    panels = Panels(unit)
+    edition = await _edition(panels, as_of, version)
+    content = await _panel(panels, edition, version, asked)
+    return Response(content, media_type=wire.MEDIA_TYPE)
 
 
 @router.get(
@@ -68,24 +71,46 @@ async def read_rates_of_panel(
     """Return the Treasury's curves that a panel shows, as an Arrow IPC stream."""
     panels = Panels(unit)
     edition = await _edition(panels, as_of, version)
-    etag = _etag(as_of, version, ["rates of it"])
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers={"ETag": etag, "Cache-Control": FOR_GOOD})
-    curves = await panels.curves(edition, version)
-    return Response(
-        rates.encode(edition, version, curves),
-        media_type=wire.MEDIA_TYPE,
-        headers={"ETag": etag, "Cache-Control": FOR_GOOD},
-    )
+    first = await panels.curves_from(edition, version)
+    # Weak: rates are the same in every panel that shows them, though each names its own version.
+    etag = "W/" + _etag(f"{as_of}.rates", f"{edition.source} from {first}")
+    if _has(request, etag):
+        return _unchanged(etag)
+    curves = await panels.curves(edition, first)
+    return _for_good(rates.encode(edition, version, curves), etag)
 
 
-async def _panel(unit: Unit, as_of: date, version: int, symbols: Sequence[str] | None) -> Response:
+@router.get(
+    "/internal/panel/{as_of}/{version}/reference",
+    dependencies=[Depends(internal)],
+    include_in_schema=False,
+)
+async def read_reference_of_panel(
+    as_of: date, version: Version, unit: Transaction, request: Request
+) -> Response:
+    """Return the bars of a panel's reference, and its benchmark, as an Arrow IPC stream.
+
+    Empty where the panel was published before there was one.
+    """
     panels = Panels(unit)
     edition = await _edition(panels, as_of, version)
+    versions = await panels.reference_versions(edition, version)
+    first = edition.reference and edition.reference.span.first
+    etag = _etag(f"{as_of}.reference", f"{edition.source} from {first}: {sorted(versions.items())}")
+    if _has(request, etag):
+        return _unchanged(etag)
+    columns = await panels.reference(edition, version)
+    benchmark = await panels.benchmark(edition)
+    content = await asyncio.to_thread(wire.encode_reference, edition, columns, benchmark)
+    return _for_good(content, etag)
+
+
+async def _panel(
+    panels: Panels, edition: Edition, version: int, symbols: Sequence[str] | None
+) -> bytes:
     versions = await panels.versions(edition, version)
     columns = await panels.columns(edition, version, symbols)
-    content = await asyncio.to_thread(wire.encode, edition, version, versions, columns, symbols)
-    return Response(content, media_type=wire.MEDIA_TYPE)
+    return await asyncio.to_thread(wire.encode, edition, version, versions, columns, symbols)
 
 
 async def _edition(panels: Panels, as_of: date, version: int) -> Edition:
@@ -97,7 +122,19 @@ async def _edition(panels: Panels, as_of: date, version: int) -> Edition:
     return edition
 
 
-def _etag(as_of: date, version: int, symbols: Sequence[str] | None) -> str:
-    which = "all" if symbols is None else ",".join(sorted(set(symbols)))
+def _etag(name: str, which: str) -> str:
     digest = hashlib.blake2b(which.encode(), digest_size=8).hexdigest()
-    return f'"{as_of}.{version}.{digest}"'
+    return f'"{name}.{digest}"'
+
+
+def _has(request: Request, etag: str) -> bool:
+    return request.headers.get("if-none-match") == etag
+
+
+def _unchanged(etag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": FOR_GOOD})
+
+
+def _for_good(content: bytes, etag: str) -> Response:
+    headers = {"ETag": etag, "Cache-Control": FOR_GOOD}
+    return Response(content, media_type=wire.MEDIA_TYPE, headers=headers)

@@ -9,11 +9,11 @@ from common.errors import Unavailable
 from common.metrics import Metric, Metrics
 from common.options import Contract
 from common.telemetry import step
-from marketdata.domain import Curves, History, Profile, Provider, Snapshot, Source
+from marketdata.domain import Benchmark, Curves, History, Profile, Provider, Snapshot, Source
 
 T = TypeVar("T")
 
-Operation = Literal["profiles", "bars", "snapshots", "curves", "chain"]
+Operation = Literal["profiles", "bars", "snapshots", "curves", "benchmark", "chain"]
 
 
 class MeasuredProvider:
@@ -44,6 +44,10 @@ class MeasuredProvider:
     async def curves(self, start: date, end: date) -> Curves:
         """Return the other's curves."""
         return await self._asked("curves", 0, self._provider.curves(start, end), lambda _: 0)
+
+    async def benchmark(self, session: date) -> Benchmark | None:
+        """Return the other's benchmark."""
+        return await self._asked("benchmark", 0, self._provider.benchmark(session), lambda _: 0)
 
     async def chain(self, underlying: str, session: date) -> Mapping[Contract, Snapshot]:
         """Return the other's chain."""

@@ -8,12 +8,25 @@ from decimal import Decimal
 import numpy as np
 
 from common.options import Contract
-from marketdata.domain import BAR, CURVE, TENORS, Curves, History, Profile, Snapshot, Source
+from marketdata.domain import (
+    BAR,
+    CURVE,
+    TENORS,
+    Benchmark,
+    Curves,
+    History,
+    Profile,
+    Snapshot,
+    Source,
+)
 from simulator.desk import Desk
-from simulator.fundamentals import fundamentals
+from simulator.fundamentals import fundamentals, last_quarter_end, sector_weights
 from simulator.market import DEFAULT_SEED, MODEL_VERSION, Market
 from simulator.options import Contract as Listed
 from simulator.quotes import closing_quotes
+
+INDEX = "SP500"
+"""The benchmark's name, as clients know it."""
 
 
 class SimulatedMarket:
@@ -26,6 +39,9 @@ class SimulatedMarket:
         self._market = Market(DEFAULT_SEED if seed is None else seed)
         self._desk = Desk(self._market)
         self._listed = frozenset(self._market.symbols())
+        # It takes a second, and is the same for a quarter: whoever asks meanwhile waits for it.
+        self._weighing = asyncio.Lock()
+        self._benchmark: Benchmark | None = None
         # Another seed is another history: it must never be taken for the same one.
         self.source = Source("simulated", f"{MODEL_VERSION}+seed.{self._market.seed}")
 
@@ -44,6 +60,16 @@ class SimulatedMarket:
     async def curves(self, start: date, end: date) -> Curves:
         """Return the true curves: their yields are those of zero bonds."""
         return await asyncio.to_thread(self._curves, start, end)
+
+    async def benchmark(self, session: date) -> Benchmark | None:
+        """Return the sector weights of the index at the last quarter's end."""
+        sessions = self._market.scene(session).sessions
+        if session not in sessions or (quarter_end := last_quarter_end(session)) not in sessions:
+            return None
+        async with self._weighing:
+            if self._benchmark is None or self._benchmark.as_of != quarter_end:
+                self._benchmark = await asyncio.to_thread(self._weigh, quarter_end)
+            return self._benchmark
 
     async def chain(self, underlying: str, session: date) -> Mapping[Contract, Snapshot]:
         """Return the options listed on a security."""
@@ -128,6 +154,10 @@ class SimulatedMarket:
             by_terms[contract]: Snapshot(**dict(zip(names, row, strict=True)))
             for contract, row in zip(quotes.contracts, rows, strict=True)
         }
+
+    def _weigh(self, quarter_end: date) -> Benchmark:
+        as_of, weights = sector_weights(self._market, quarter_end)
+        return Benchmark(INDEX, as_of, weights)
 
     def _curves(self, start: date, end: date) -> Curves:
         scene = self._market.scene(end)

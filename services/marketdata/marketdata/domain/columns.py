@@ -30,6 +30,14 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """The symbols that a panel shows over more sessions than the others, and which ones."""
+
+    symbols: frozenset[str]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Edition:
     """Which market a panel shows, and over which sessions."""
 
@@ -38,6 +46,8 @@ class Edition:
     """From the oldest session of the panel to the one at whose close it stands."""
     format: int = 2
     """2: with snapshots and rates; 1: published before there were any."""
+    reference: Reference | None = None
+    """None: published before there was one."""
 
     @property
     def as_of(self) -> date:
@@ -48,6 +58,12 @@ class Edition:
     def rates(self) -> Span:
         """Return over which sessions the panel shows the Treasury's curve."""
         return Span(first_of_last(RATE_SESSIONS, self.as_of), self.as_of)
+
+    def span_of(self, symbol: str) -> Span:
+        """Return over which sessions bars of a symbol are shown, by the panel or its reference."""
+        if self.reference is not None and symbol in self.reference.symbols:
+            return self.reference.span
+        return self.span
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,9 @@ class Column:
 
     def lacks_bars(self, edition: "Edition") -> Span | None:
         """Return the days to ask the provider for next, None where nothing is lacking."""
-        return gap(self.loaded, edition.span) if self.known and self.has_bars else None
+        if not self.known or not self.has_bars:
+            return None
+        return gap(self.loaded, edition.span_of(self.symbol))
 
     def lacks_only_words(self, edition: "Edition") -> bool:
         """Say whether all is there but what is said of it at the edition's end."""
@@ -121,6 +139,8 @@ class PanelState:
     """The days for which the provider was asked for rates."""
     shows_curves: bool = False
     """Whether they were all there when the newest panel was published."""
+    has_benchmark: bool = True
+    """Whether the provider was asked what its benchmark is made of at the edition's end."""
 
     def has_curves(self, edition: Edition) -> bool:
         """Say whether the provider was asked for all the rates of an edition."""
@@ -148,9 +168,11 @@ class Plan:
     bars: Mapping[Span, tuple[Column, ...]] = field(default_factory=dict)
     snapshots: tuple[Column, ...] = ()
     curves: Span | None = None
+    benchmark: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.profiles or self.bars or self.snapshots or self.curves)
+        words = self.snapshots or self.curves or self.benchmark
+        return bool(self.profiles or self.bars or words)
 
 
 def priced_session(asked: date | None, now: datetime) -> date:
@@ -172,9 +194,21 @@ def first_of_last(sessions: int, as_of: date) -> date:
     return calendar.sessions(calendar.FIRST_DAY, as_of)[-sessions:][0]
 
 
-def edition_of(as_of: date, sessions: int, source: Source) -> Edition:
-    """Return the edition of so many sessions up to one."""
-    return Edition(source, Span(first_of_last(sessions, as_of), as_of))
+def edition_of(
+    as_of: date,
+    source: Source,
+    *,
+    sessions: int,
+    reference: Iterable[str],
+    reference_sessions: int,
+) -> Edition:
+    """Return the edition of so many sessions up to one; its reference has no fewer of them."""
+    longest = max(sessions, reference_sessions)
+    return Edition(
+        source,
+        Span(first_of_last(sessions, as_of), as_of),
+        reference=Reference(frozenset(reference), Span(first_of_last(longest, as_of), as_of)),
+    )
 
 
 def gap(loaded: Span | None, wanted: Span) -> Span | None:
@@ -195,7 +229,7 @@ def gap(loaded: Span | None, wanted: Span) -> Span | None:
 def what_is_lacking(
     symbols: Iterable[str], state: PanelState, edition: Edition, now: datetime
 ) -> Plan:
-    """Return what to ask the provider about these symbols, and about rates."""
+    """Return what to ask the provider about these symbols, about rates and the benchmark."""
     profiles: list[str] = []
     bars: defaultdict[Span, list[Column]] = defaultdict(list)
     snapshots: list[Column] = []
@@ -213,4 +247,5 @@ def what_is_lacking(
         bars={span: tuple(columns) for span, columns in bars.items()},
         snapshots=tuple(snapshots),
         curves=gap(state.curves, edition.rates),
+        benchmark=not state.has_benchmark,
     )

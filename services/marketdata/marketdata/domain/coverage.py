@@ -20,7 +20,10 @@ FACTOR_ETFS = (
     *("SPY", "QQQ", "IWM", "VTI", "TLT", "IEF", "SHY", "HYG", "LQD", "VTV", "VUG", "MTUM"),
     *("QUAL", "USMV", "DJP", "VNQ", "GLD"),
 )
-"""In every panel, whoever holds what: the engines' factors are made of them."""
+"""The engines' factors are made of them."""
+SECTOR_ETFS = (*("XLK", "XLV", "XLF", "XLE", "XLY", "XLP", "XLI", "XLB", "XLRE", "XLU", "XLC"),)
+REFERENCE = frozenset((*FACTOR_ETFS, *SECTOR_ETFS, "VIX"))
+"""In every panel, whoever holds what, and over ten years: factors, sectors and volatility."""
 
 UNKNOWN_SYMBOL = "unknown_symbol"
 NOT_LOADED = "not_loaded"
@@ -80,9 +83,9 @@ def holding_of(book: Book) -> Holding:
 
 
 def symbols_of(holdings: Iterable[Holding]) -> tuple[str, ...]:
-    """Return all symbols a panel for these books shows, the factor ETFs among them."""
+    """Return all symbols a panel for these books shows, the reference's among them."""
     held = (symbol for holding in holdings for symbol in holding.symbols or ())
-    return tuple(sorted({*held, *FACTOR_ETFS}))
+    return tuple(sorted(REFERENCE.union(held)))
 
 
 def contracts_of(holdings: Iterable[Holding], as_of: date) -> tuple[str, ...]:

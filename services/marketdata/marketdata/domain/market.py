@@ -1,5 +1,5 @@
 """What a provider of market data gives: who a security is, its raw daily bars, what it is quoted
-at, the options on it, and the rates of the day.
+at, the options on it, the rates of the day, and what the index is made of.
 
 Options are securities like any other, by the symbol of `common.options.Contract`; they have
 quotes and no bars.
@@ -58,6 +58,10 @@ CURVE = np.dtype([("session", "datetime64[D]"), ("rates", "f8", (len(TENORS),))]
 
 Curves = NDArray[np.void]
 """Curves of dtype `CURVE`, oldest first; a session without one has no row."""
+
+
+WEIGHTS_MAY_MISS = 1e-6
+"""By how much the weights of a benchmark may miss 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,26 @@ class Curve:
     """As `CURVE` has them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What an index is made of: the fractions of it that are in each sector, by sector.
+
+    Raises:
+        ValueError: they do not add up to 1, or one of them is below 0.
+    """
+
+    name: str
+    as_of: date
+    """The session whose closes they were weighed at."""
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        total = sum(self.weights.values())
+        # NaN fails both comparisons.
+        if not (abs(total - 1) <= WEIGHTS_MAY_MISS and min(self.weights.values()) >= 0):
+            raise ValueError(f"the sector weights of {self.name} add up to {total}")
+
+
 class Provider(Protocol):
     """One source of market data. What it does not have is left out of its answers.
 
@@ -189,6 +213,13 @@ class Provider(Protocol):
 
     async def curves(self, start: date, end: date) -> Curves:
         """Return the Treasury's curves from `start` to `end`, both included."""
+        ...
+
+    async def benchmark(self, session: date) -> Benchmark | None:
+        """Return what the index that books are compared with was made of, as of a session.
+
+        None where the provider does not say.
+        """
         ...
 
     async def chain(self, underlying: str, session: date) -> Mapping[Contract, Snapshot]:

@@ -35,9 +35,11 @@ from marketdata.domain import (
     gap,
 )
 from marketdata.repository import bar_rows
+from marketdata.repository.editions import is_of, was_published_with
 from marketdata.repository.locks import lock
 from marketdata.tables import (
     BARS,
+    BENCHMARKS,
     CURVES_LOADED,
     METADATA,
     PANEL_COLUMNS,
@@ -94,6 +96,11 @@ class Columns:
             SNAPSHOTS.c.column_version == SECURITIES.c.column_version,
             SNAPSHOTS.c.session == edition.as_of,
         )
+        has_benchmark = exists().where(
+            BENCHMARKS.c.provider == source.provider,
+            BENCHMARKS.c.model_version == source.model_version,
+            BENCHMARKS.c.session == edition.as_of,
+        )
         wanted = and_(is_one_of(SECURITIES.c.symbol, symbols), is_newest_of(source))
         curves = and_(
             CURVES_LOADED.c.provider == source.provider,
@@ -102,6 +109,7 @@ class Columns:
         rows = await self._connection.execute(
             select(
                 panel,
+                has_benchmark.label("has_benchmark"),
                 CURVES_LOADED.c.loaded_from.label("curves_from"),
                 CURVES_LOADED.c.loaded_through.label("curves_through"),
                 SECURITIES,
@@ -178,7 +186,8 @@ class Columns:
         waiting = [
             (row.symbol, row.column_version)
             for row in held
-            if gap(span_of(row.loaded_from, row.loaded_through), edition.span) == span
+            if gap(span_of(row.loaded_from, row.loaded_through), edition.span_of(row.symbol))
+            == span
         ]
         if not waiting:
             return
@@ -213,6 +222,7 @@ def _state_of(rows: Sequence[Row[Any]]) -> PanelState:
         columns={row.symbol: _column_of(row) for row in rows if row.symbol is not None},
         curves=span_of(panel.curves_from, panel.curves_through),
         shows_curves=panel.shown_from is not None,
+        has_benchmark=panel.has_benchmark,
     )
 
 
@@ -254,31 +264,6 @@ def is_newest_of(source: Source) -> ColumnElement[bool]:
         .scalar_subquery()
     )
     return SECURITIES.c.column_version == newest
-
-
-def is_of(edition: Edition) -> ColumnElement[bool]:
-    """Return the condition that a panel is of an edition."""
-    return and_(
-        PANELS.c.as_of == edition.as_of,
-        PANELS.c.first_session == edition.span.first,
-        # A replica of the version before counts as shown what any format shows, and announces so.
-        PANELS.c.format >= edition.format,
-        PANELS.c.provider == edition.source.provider,
-        PANELS.c.model_version == edition.source.model_version,
-    )
-
-
-def was_published_with(edition: Edition) -> ColumnElement[bool]:
-    """Return the condition that a panel's column came in with a panel of this edition.
-
-    What another edition shows counts for nothing here: it is of another market, or its columns
-    may not be loaded as far back.
-    """
-    return and_(
-        PANEL_COLUMNS.c.as_of == PANELS.c.as_of,
-        PANEL_COLUMNS.c.since_version == PANELS.c.version,
-        is_of(edition),
-    )
 
 
 def span_of(first: date | None, last: date | None) -> Span | None:

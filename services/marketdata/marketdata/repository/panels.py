@@ -22,11 +22,13 @@ from sqlalchemy import (
 from common.unit_of_work import Unit
 from marketdata.domain import (
     CURVE,
+    Benchmark,
     Column,
     Curves,
     Edition,
     PanelColumn,
     PanelState,
+    Reference,
     Source,
     Span,
 )
@@ -35,8 +37,8 @@ from marketdata.repository.columns import (
     Columns,
     is_one_of,
     profile_of,
-    was_published_with,
 )
+from marketdata.repository.editions import was_published_with
 from marketdata.repository.locks import lock
 from marketdata.repository.snapshots import Snapshots, snapshot_columns, snapshot_of
 from marketdata.tables import (
@@ -86,6 +88,8 @@ class Panels:
                 first_session=edition.span.first,
                 format=edition.format,
                 curves_from=edition.rates.first if state.has_curves(edition) else None,
+                reference_from=edition.reference and edition.reference.span.first,
+                reference=edition.reference and sorted(edition.reference.symbols),
             )
         )
         if new:
@@ -109,6 +113,8 @@ class Panels:
         # would change what this panel shows.
         silent = [c for c in state.columns.values() if c.lacks_only_words(edition)]
         await self._snapshots.add(silent, edition.as_of, {})
+        if not state.has_benchmark:
+            await self._snapshots.add_benchmark(edition, None)
         said = {column.symbol: replace(column, has_snapshot=True) for column in silent}
         return replace(state, columns={**state.columns, **said})
 
@@ -120,16 +126,24 @@ class Panels:
         row = found.one_or_none()
         if row is None:
             return None
+        reference = None
+        if row.reference is not None:
+            reference = Reference(frozenset(row.reference), Span(row.reference_from, as_of))
         span = Span(row.first_session, as_of)
-        return Edition(Source(row.provider, row.model_version), span, row.format)
+        return Edition(Source(row.provider, row.model_version), span, row.format, reference)
 
-    async def curves(self, edition: Edition, version: int) -> Curves:
-        """Return the rates that a panel shows: none where they came after it."""
-        first = (
-            select(PANELS.c.curves_from)
-            .where(PANELS.c.as_of == edition.as_of, PANELS.c.version == version)
-            .scalar_subquery()
+    async def curves_from(self, edition: Edition, version: int) -> date | None:
+        """Return the oldest session of a panel's rates; None where they came after it."""
+        found = await self._connection.execute(
+            select(PANELS.c.curves_from).where(
+                PANELS.c.as_of == edition.as_of, PANELS.c.version == version
+            )
         )
+        first: date | None = found.scalar_one()
+        return first
+
+    async def curves(self, edition: Edition, first: date | None) -> Curves:
+        """Return the rates of an edition from a session on; none where that is none."""
         rows = await self._connection.execute(
             select(CURVES.c.session, CURVES.c.rates)
             .where(
@@ -154,17 +168,47 @@ class Panels:
         )
         return {row.symbol: row.column_version for row in rows}
 
+    async def reference_versions(self, edition: Edition, version: int) -> Mapping[str, int]:
+        """Return the column version of each symbol of a panel's reference; 0 where none is shown.
+
+        Whatever the reference says follows from them.
+        """
+        if edition.reference is None:
+            return {}
+        shown = _shown(edition, version, edition.reference.symbols)
+        rows = await self._connection.execute(select(shown))
+        versions = {row.symbol: row.newest for row in rows}
+        return {**dict.fromkeys(edition.reference.symbols, 0), **versions}
+
+    async def reference(self, edition: Edition, version: int) -> Sequence[PanelColumn]:
+        """Return the columns of a panel's reference by symbol, with its many bars."""
+        if edition.reference is None:
+            return ()
+        symbols, span = edition.reference.symbols, edition.reference.span
+        return await self.columns(edition, version, symbols, span)
+
+    async def benchmark(self, edition: Edition) -> Benchmark | None:
+        """Return what the panels of an edition say that the benchmark is made of."""
+        return None if edition.reference is None else await self._snapshots.benchmark(edition)
+
     async def columns(
-        self, edition: Edition, version: int, symbols: Collection[str] | None
+        self,
+        edition: Edition,
+        version: int,
+        symbols: Collection[str] | None,
+        span: Span | None = None,
     ) -> Sequence[PanelColumn]:
-        """Return the columns of a panel by symbol, all of them or some, with their bars."""
+        """Return the columns of a panel by symbol, all of them or some, with their bars.
+
+        The bars are those of a span, the panel's own unless given.
+        """
         shown = _shown(edition, version, symbols)
         bars = (
             select(bar_rows.packed_bars().label("packed"))
             .where(
                 BARS.c.symbol == SECURITIES.c.symbol,
                 BARS.c.column_version == SECURITIES.c.column_version,
-                BARS.c.session.between(*edition.span),
+                BARS.c.session.between(*(span or edition.span)),
             )
             .lateral("bars_of_column")
         )

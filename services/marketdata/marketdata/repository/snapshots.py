@@ -1,24 +1,36 @@
-"""What was said of securities at a session's close, and the Treasury's curves."""
+"""What was said of securities at a session's close, the Treasury's curves, and the benchmark."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, func, select
+from sqlalchemy import ColumnElement, FromClause, Row, func, null, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from common.unit_of_work import Unit
-from marketdata.domain import Column, Curves, Edition, Snapshot, Source, Span, gap
+from marketdata.domain import (
+    Benchmark,
+    Column,
+    Curves,
+    Edition,
+    Snapshot,
+    Source,
+    Span,
+    gap,
+)
 from marketdata.repository.columns import span_of
 from marketdata.repository.locks import lock
-from marketdata.tables import CURVES, CURVES_LOADED, METADATA, SNAPSHOTS
+from marketdata.tables import BENCHMARKS, CURVES, CURVES_LOADED, METADATA, SNAPSHOTS
 
 _FIELDS = tuple(field.name for field in fields(Snapshot))
 
 
 class Snapshots:
-    """Snapshots by column and session, curves by source and session. Both are only ever added."""
+    """Snapshots by column and session, curves and benchmarks by source and session.
+
+    All are only ever added.
+    """
 
     def __init__(self, unit: Unit) -> None:
         self._connection = unit.connection
@@ -39,6 +51,32 @@ class Snapshots:
         ]
         if rows:
             await self._connection.execute(upsert(SNAPSHOTS).on_conflict_do_nothing(), rows)
+
+    async def add_benchmark(self, edition: Edition, said: Benchmark | None) -> None:
+        """Add what the benchmark is made of; the first word stands, and silence is one too."""
+        row = {
+            "provider": edition.source.provider,
+            "model_version": edition.source.model_version,
+            "session": edition.as_of,
+            "name": said and said.name,
+            "as_of": said and said.as_of,
+            # Not JSON's null.
+            "weights": null() if said is None else dict(said.weights),
+        }
+        await self._connection.execute(upsert(BENCHMARKS).values(row).on_conflict_do_nothing())
+
+    async def benchmark(self, edition: Edition) -> Benchmark | None:
+        """Return what the benchmark was made of when panels of an edition were published."""
+        found = await self._connection.execute(
+            select(BENCHMARKS).where(
+                BENCHMARKS.c.provider == edition.source.provider,
+                BENCHMARKS.c.model_version == edition.source.model_version,
+                BENCHMARKS.c.session == edition.as_of,
+                BENCHMARKS.c.weights.is_not(None),
+            )
+        )
+        row = found.one_or_none()
+        return None if row is None else Benchmark(row.name, row.as_of, row.weights)
 
     async def add_curves(self, edition: Edition, span: Span, curves: Curves) -> None:
         """Add a span's curves, unless another worker was faster."""

@@ -12,7 +12,16 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from common import calendar
-from marketdata.domain import BAR, NO_PRICE, NOT_LOADED, Edition, PanelColumn, Snapshot
+from marketdata.domain import (
+    BAR,
+    NO_PRICE,
+    NOT_LOADED,
+    Benchmark,
+    Edition,
+    PanelColumn,
+    Snapshot,
+    Span,
+)
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 METADATA_KEY = b"sigmasight"
@@ -61,12 +70,42 @@ def encode(
     `versions` are those of every column of the panel, asked for or not: a reader that keeps columns
     sees from them which ones it has already.
     """
-    metadata = _metadata(edition, version, versions, columns, asked)
-    schema = pa.schema(list(_FIELDS.items()), {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-    sink = pa.BufferOutputStream()
-    tables = [_table(schema, columns)]
+    metadata = {
+        **_described(edition, edition.span, columns),
+        "panel_version": version,
+        "column_versions": dict(versions),
+        "missing": _missing(columns, asked or ()),
+    }
+    tables = [_bars(columns, metadata)]
     if edition.format > 1:
         tables.append(_snapshots(columns))
+    return streams(tables)
+
+
+def encode_reference(
+    edition: Edition, columns: Sequence[PanelColumn], benchmark: Benchmark | None
+) -> bytes:
+    """Return a panel's reference, its columns sorted by symbol, as an Arrow table like its bars.
+
+    It is the same for all panels that show the same columns of it, so it names no panel.
+    """
+    reference = edition.reference
+    metadata = {
+        **_described(edition, reference.span if reference else None, columns),
+        "missing": _missing(columns, reference.symbols if reference else ()),
+        "benchmark": benchmark
+        and {
+            "name": benchmark.name,
+            "as_of": benchmark.as_of.isoformat(),
+            "weights": dict(benchmark.weights),
+        },
+    }
+    return streams([_bars(columns, metadata)])
+
+
+def streams(tables: Iterable[pa.Table]) -> bytes:
+    """Return tables as Arrow IPC streams, one after the other."""
+    sink = pa.BufferOutputStream()
     for table in tables:
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
@@ -74,7 +113,8 @@ def encode(
     return encoded
 
 
-def _table(schema: pa.Schema, columns: Sequence[PanelColumn]) -> pa.Table:
+def _bars(columns: Sequence[PanelColumn], metadata: Mapping[str, object]) -> pa.Table:
+    schema = pa.schema(list(_FIELDS.items()), {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     bars = np.concatenate([column.history for column in columns] or [np.empty(0, BAR)])
     counts = [len(column.history) for column in columns]
     symbols = pa.DictionaryArray.from_arrays(
@@ -103,28 +143,14 @@ def _snapshots(columns: Sequence[PanelColumn]) -> pa.Table:
     )
 
 
-def _metadata(
-    edition: Edition,
-    version: int,
-    versions: Mapping[str, int],
-    columns: Sequence[PanelColumn],
-    asked: Iterable[str] | None,
+def _described(
+    edition: Edition, span: Span | None, columns: Sequence[PanelColumn]
 ) -> dict[str, object]:
-    missing = {
-        column.symbol: NO_PRICE if column.profile else column.reason
-        for column in columns
-        if not column.is_priced
-    }
-    shown = {column.symbol for column in columns}
-    missing |= {symbol: NOT_LOADED for symbol in asked or () if symbol not in shown}
     return {
         "as_of": edition.as_of.isoformat(),
-        "panel_version": version,
         "provider": edition.source.provider,
         "model_version": edition.source.model_version,
-        "sessions": [day.isoformat() for day in calendar.sessions(*edition.span)],
-        "missing": missing,
-        "column_versions": dict(versions),
+        "sessions": [day.isoformat() for day in calendar.sessions(*span)] if span else [],
         "securities": {
             column.symbol: {
                 "name": column.profile.name,
@@ -137,3 +163,13 @@ def _metadata(
             if column.profile and column.profile.kind != "option"
         },
     }
+
+
+def _missing(columns: Sequence[PanelColumn], asked: Iterable[str]) -> dict[str, str | None]:
+    missing = {
+        column.symbol: NO_PRICE if column.profile else column.reason
+        for column in columns
+        if not column.is_priced
+    }
+    shown = {column.symbol for column in columns}
+    return {**missing, **{symbol: NOT_LOADED for symbol in asked if symbol not in shown}}

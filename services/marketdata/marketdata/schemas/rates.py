@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from marketdata.domain import TENORS, Curves, Edition
-from marketdata.schemas.panel import METADATA_KEY
+from marketdata.schemas.panel import METADATA_KEY, streams
 
 
 class Rate(BaseModel):
@@ -49,8 +49,4 @@ def encode(edition: Edition, version: int, curves: Curves) -> bytes:
         pa.array(np.ascontiguousarray(curves["rates"][:, place]), pa.float64(), from_pandas=True)
         for place in range(len(TENORS))
     ]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as stream:
-        stream.write_table(pa.table(columns, schema=schema))
-    encoded: bytes = sink.getvalue().to_pybytes()
-    return encoded
+    return streams([pa.table(columns, schema=schema)])

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import portfolio
+from risk_engine.api import exposure, portfolio
 
 router = APIRouter()
-for part in (portfolio,):
+for part in (portfolio, exposure):
     router.include_router(part.router)

@@ -10,9 +10,12 @@ from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note
 from risk_engine.domain.history import History
 from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
 from risk_engine.domain.valuation import (
+    CarriedAt,
     Coverage,
+    Daily,
     PositionState,
     PositionValue,
+    PriceSource,
     Totals,
     Valuation,
 )
@@ -22,7 +25,9 @@ __all__ = [
     "ENGINES",
     "Benchmark",
     "Book",
+    "CarriedAt",
     "Coverage",
+    "Daily",
     "EngineName",
     "Failure",
     "History",
@@ -32,6 +37,7 @@ __all__ = [
     "Position",
     "PositionState",
     "PositionValue",
+    "PriceSource",
     "Prices",
     "Rates",
     "Security",

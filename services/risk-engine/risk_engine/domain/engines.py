@@ -1,6 +1,6 @@
 """The engines by name, and how a result of one can end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 EngineName = Literal[
@@ -23,17 +23,21 @@ ENGINES: tuple[EngineName, ...] = (
     "market_risk",
     "stress",
 )
-BUILT: tuple[EngineName, ...] = ("valuation",)
+BUILT: tuple[EngineName, ...] = ("valuation", "exposure")
 
 Status = Literal["ok", "partial", "insufficient", "stale"]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a book has no result: an expected gap, handed back as a value."""
+    """Why a book has no result, handed back as a value.
+
+    An expected gap, or a fault of ours: then `trace` is for the log, and never shown.
+    """
 
     reason: str
     message: str
+    trace: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What is stored of an account's past."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -12,11 +13,16 @@ from risk_engine.domain.market import FloatArray
 class History:
     """The sessions of an account that are stored at the book's revision, ascending.
 
-    They are before or at the session that is calculated; `net_asset_value` is (sessions,).
+    They are before the session that is calculated. `net_asset_value` and `daily_return`, a decimal
+    since the session before, are (sessions,); NaN is not known. `option_prices` are what options
+    were priced at per share, by session and contract: of whatever revision, as they are the
+    market's, and of the sessions alone where they matter.
     """
 
     sessions: tuple[date, ...]
     net_asset_value: FloatArray
+    daily_return: FloatArray = field(default_factory=lambda: np.empty(0))
+    option_prices: Mapping[date, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def none(cls) -> "History":

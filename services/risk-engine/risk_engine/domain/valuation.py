@@ -9,6 +9,8 @@ from risk_engine.domain.book import InvestmentClass
 from risk_engine.domain.engines import Note, Status
 
 PositionState = Literal["open", "closed", "pending", "invalid"]
+PriceSource = Literal["close", "quote", "model", "carried"]
+CarriedAt = Literal["entry_price", "last_price"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,10 @@ class PositionValue:
 
     Quantity and prices are per share as of the valuation date: splits since the opening are in
     `split_factor` (shares now per share then). `market_price` is null with a `reason` when there is
-    no close within three sessions; an open position is then carried in NAV at `carried_value`.
+    no close within three sessions, and no quote or model price of an option; an open position is
+    then carried in NAV at `carried_value`: an option at the last price it had, all else at entry.
+    `price_source` says which it is; a model's price is `estimated`. An option that expired is
+    closed, settled at intrinsic value. `daily_pnl` is since the session before.
     `weight` is (market or carried value) / NAV, a fraction; `unrealized_pnl_percent` is of
     |cost basis|, 12.5 meaning 12.5 %. `dividend_income` is since the opening; a short pays it.
     """
@@ -43,7 +48,10 @@ class PositionValue:
     dividend_income: float | None = None
     weight: float | None = None
     carried_value: float | None = None
-    carried_at: Literal["entry_price"] | None = None
+    carried_at: CarriedAt | None = None
+    price_source: PriceSource | None = None
+    estimated: bool = False
+    daily_pnl: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +84,33 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Daily:
+    """What the session changed since the one before, unrounded; None on the opening session.
+
+    NAV - NAV before = `pnl` + `repricing`: the latter is of positions that got a price, or lost it,
+    and is no gain. `pnl` = `unrealized_change` + `realized_pnl` + `dividend_income` - `restated`,
+    the last being the repricing and what an option's first price set right at the opening.
+    `daily_return` is `pnl` / NAV before, a decimal; None unless that is positive.
+    """
+
+    previous_session: date | None = None
+    pnl: float | None = None
+    daily_return: float | None = None
+    unrealized_change: float | None = None
+    realized_pnl: float | None = None
+    dividend_income: float | None = None
+    repricing: float | None = None
+    restated: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """How much of a valuation rests on market prices.
 
     `market_positions` are the open public and option positions, the ones expected to have a price;
-    `carried_positions` are all open ones without. `priced_share` is |market value| of the priced
-    over the gross value of all open positions (carried ones at |entry value|), a fraction.
+    `carried_positions` are all open ones without. Shares are fractions of the gross value of all
+    open positions (carried ones at what they are carried at): `priced_share` is what has a price,
+    of which `modelled_share` has a model's and `stale_share` one of an earlier session.
     """
 
     open_positions: int
@@ -93,6 +122,10 @@ class Coverage:
     pending_positions: int
     invalid_positions: int
     priced_share: float | None
+    modelled_positions: int = 0
+    settled_positions: int = 0
+    modelled_share: float | None = None
+    stale_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +145,7 @@ class Valuation:
     coverage: Coverage
     positions: tuple[PositionValue, ...]
     notes: tuple[Note, ...]
+    daily: Daily = Daily()
 
     @property
     def unpriced(self) -> tuple[PositionValue, ...]:

@@ -6,6 +6,7 @@ The same inputs give the same bytes, whatever the order of positions and the com
 
 from risk_engine.engine.fingerprint import input_hash
 from risk_engine.engine.payload import to_payload
-from risk_engine.engine.valuation import MODEL_VERSION, value_books
+from risk_engine.engine.statement import value_books
+from risk_engine.engine.valuation import MODEL_VERSION
 
 __all__ = ["MODEL_VERSION", "input_hash", "to_payload", "value_books"]

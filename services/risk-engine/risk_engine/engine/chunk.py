@@ -3,6 +3,7 @@ left to the event loop.
 """
 
 import json
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -183,7 +184,11 @@ def _answers(name: EngineName, frame: Frame) -> Sequence[Answer]:
 
 
 def _broken(error: Exception) -> Failure:
-    return Failure("engine_error", f"The engine failed: {type(error).__name__}: {error}")
+    return Failure(
+        "engine_error",
+        f"The engine failed: {type(error).__name__}: {error}",
+        trace="".join(traceback.format_exception(error)),
+    )
 
 
 def _book(stored: StoredBook) -> Book:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Final, Literal
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from risk_engine.domain import Benchmark, Security
 from risk_engine.engine.underlyings import Key, Underlyings
-from risk_engine.quant.panel import BoolArray, FloatArray
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
 SECTORS: Final = (
     "Communication Services",
@@ -74,10 +74,22 @@ class BenchmarkWeights:
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """What each underlying is made of, (underlyings, buckets): rows add up to 1."""
+    """What each underlying is made of, (underlyings, buckets): rows add up to 1.
+
+    `bucket` is where a position counts as one: the place of its sector or asset class, of `Funds`
+    for a fund that is looked through. `kinds` are those of the underlyings.
+    """
 
     composition: FloatArray
     basis: tuple[Basis, ...]
+    kinds: tuple[str, ...]
+
+    @cached_property
+    def bucket(self) -> IntArray:
+        """Return the place of each underlying's bucket, (underlyings,)."""
+        looked_through = np.array([one == "composition" for one in self.basis], dtype=np.bool_)
+        largest = self.composition.argmax(axis=1)
+        return np.where(looked_through, _PLACES[FUNDS], largest).astype(np.int64)
 
 
 def is_sector() -> BoolArray:
@@ -119,12 +131,13 @@ def classify(underlyings: Underlyings, benchmark: BenchmarkWeights) -> Classific
     """Say what each underlying is made of."""
     composition = np.zeros((len(underlyings), len(BUCKETS)))
     basis: list[Basis] = []
-    described = zip(underlyings.keys, underlyings.securities, underlyings.kinds, strict=True)
+    kinds = underlyings.kinds
+    described = zip(underlyings.keys, underlyings.securities, kinds, strict=True)
     for row, (key, security, kind) in enumerate(described):
         made_of, found = _made_of(key, security, kind, benchmark)
         composition[row] = made_of
         basis.append(found)
-    return Classification(composition, tuple(basis))
+    return Classification(composition, tuple(basis), kinds)
 
 
 def _made_of(
@@ -164,7 +177,7 @@ def _sector(name: str | None) -> str | None:
 
 
 def _bucket(name: str | None) -> str | None:
-    if name is None or name in _PLACES:
+    if name is None or name in SECTORS:
         return name
     return sector_table().names.get(name)
 

@@ -18,8 +18,9 @@ from risk_engine.engine.factor_model import FactorModel, factor_model
 from risk_engine.engine.options import Contracts, contract_of, contracts_of, price_contracts
 from risk_engine.engine.scenario_file import shipped_scenarios
 from risk_engine.engine.scenarios import ScenarioSet
+from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, underlyings_of
-from risk_engine.engine.valuation import Valued, valuations, value
+from risk_engine.engine.valuation import Valued, value
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
 NO_CONTRACT = -1
@@ -93,7 +94,14 @@ def lay_out_chunk(
     """Lay out books none of which `engine.ledger.refusal` refuses."""
     underlyings = underlyings_of(books, market)
     contracts = price_contracts(contracts_of(books), underlyings, market)
-    valued = value(books, market.prices, market.as_of, opening_cash)
+    valued = value(
+        books,
+        market.prices,
+        market.as_of,
+        opening_cash,
+        contracts=contracts,
+        histories=histories,
+    )
     exposures = _exposures(valued, underlyings, contracts)
     return Frame(
         market=market,

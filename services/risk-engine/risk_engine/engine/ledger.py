@@ -10,8 +10,20 @@ from uuid import UUID
 
 import numpy as np
 
-from risk_engine.domain import Book, Failure, Position, Prices
-from risk_engine.quant.panel import NO_COLUMN, BoolArray, IntArray, Panel, sound_columns
+from risk_engine.domain import Book, Failure, Position, Prices, PriceSource
+from risk_engine.engine.marks import NEVER, OptionPrices, Terms, marks_of, settled, terms_of
+from risk_engine.quant.panel import (
+    NO_COLUMN,
+    NO_SERIES,
+    BoolArray,
+    IntArray,
+    Marks,
+    Panel,
+    actions,
+    last_row,
+    sound_columns,
+    split_factor,
+)
 from risk_engine.quant.valuation import Accounts, Holdings
 
 # float64 keeps cents up to 9e13; a larger amount is an error of the book, not wealth.
@@ -25,20 +37,30 @@ SUPPORTED_CURRENCY = "USD"  # the panel's: closes carry no other
 class Line:
     """A position with its row in the arrays; none if it cannot be valued, and then `reason`.
 
-    Of a position that can, `reason` is what to answer should it turn out to have no price.
+    Of a position that can, `reason` is what to answer should it turn out to have no price, `source`
+    where a price is from; `fault` is why it cannot be valued from its exit on.
     """
 
     position: Position
     row: int | None
     reason: str
+    source: PriceSource = "close"
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The books of a chunk as arrays, and the lines each book is made of, in order."""
+    """The books of a chunk as arrays, and the lines each book is made of, in order.
+
+    `faulty_from`, (holdings,), is the day from which a holding cannot be valued; `is_settled` marks
+    options that expired and whose intrinsic value is known: that is their exit.
+    """
 
     panel: Panel
+    marks: Marks
     holdings: Holdings
+    faulty_from: IntArray
+    is_settled: BoolArray
     accounts: Accounts
     lines: tuple[tuple[Line, ...], ...]
 
@@ -80,9 +102,17 @@ def refusal(
 
 
 def lay_out(
-    books: Sequence[Book], prices: Prices, as_of: date, opening_cash: Mapping[UUID, Decimal]
+    books: Sequence[Book],
+    prices: Prices,
+    opening_cash: Mapping[UUID, Decimal],
+    options: OptionPrices,
+    span: tuple[date, date],
 ) -> Ledger:
-    """Lay out books that passed `refusal`; the panel ends at `as_of`, so nothing sees past it."""
+    """Lay out books that passed `refusal`, to be valued on sessions from the first to the last.
+
+    The panel ends there, so nothing sees past it.
+    """
+    since, as_of = span
     end = prices.rows[as_of] + 1
     panel = Panel(
         day=_days(prices.sessions[:end]),
@@ -91,6 +121,7 @@ def lay_out(
         dividend=prices.dividend[:end],
     )
     sound = sound_columns(panel.split_ratio, panel.dividend).tolist()
+    usable = {symbol: column for symbol, column in prices.columns.items() if sound[column]}
     lines: list[tuple[Line, ...]] = []
     held: list[_Held] = []
     for account, book in enumerate(books):
@@ -102,31 +133,43 @@ def lay_out(
                 _number(position.entry_price),
                 _number(_exit_price(position, as_of)),
             )
-            fault = _fault(position, amounts, as_of)
+            fault = _fault(position, amounts, since)
             if fault is not None:
                 of_book.append(Line(position, None, fault))
                 continue
-            column, reason = _price_source(position, prices, sound, as_of)
-            of_book.append(Line(position, len(held), reason))
-            held.append(_Held(account, column, position, amounts))
+            column, reason, source = _price_source(position, prices, usable, options, as_of)
+            fault = _fault(position, amounts, as_of)
+            of_book.append(Line(position, len(held), reason, source, fault))
+            held.append(_Held(account, column, position, amounts, fault is not None))
         lines.append(tuple(of_book))
-    return Ledger(panel, _holdings(held), _accounts(books, prices, opening_cash), tuple(lines))
+    accounts = _accounts(books, prices, opening_cash)
+    return _ledger(panel, held, accounts, tuple(lines), (options, prices, usable))
 
 
-def without(ledger: Ledger, rows: BoolArray, reason: str) -> Ledger:
-    """Take holdings out of the arrays; their lines stay, without a row and with this reason."""
+def without(ledger: Ledger, rows: BoolArray, reason: str | None = None) -> Ledger:
+    """Take holdings out of the arrays; their lines stay, without a row and with this reason.
+
+    Without a reason given, it is the line's fault.
+    """
+    if not rows.any():
+        return ledger
     place = np.where(rows, NO_ROW, np.cumsum(~rows) - 1).tolist()
 
     def moved(line: Line) -> Line:
         if line.row is None:
             return line
         if place[line.row] == NO_ROW:
-            return Line(line.position, None, reason)
+            return Line(line.position, None, reason or line.fault or line.reason)
         return replace(line, row=place[line.row])
 
     kept = {one.name: getattr(ledger.holdings, one.name)[~rows] for one in fields(Holdings)}
-    lines = tuple(tuple(moved(line) for line in of_book) for of_book in ledger.lines)
-    return replace(ledger, holdings=Holdings(**kept), lines=lines)
+    return replace(
+        ledger,
+        holdings=Holdings(**kept),
+        faulty_from=ledger.faulty_from[~rows],
+        is_settled=ledger.is_settled[~rows],
+        lines=tuple(tuple(moved(line) for line in of_book) for of_book in ledger.lines),
+    )
 
 
 class _Amounts(NamedTuple):
@@ -141,14 +184,64 @@ class _Held(NamedTuple):
     column: int
     position: Position
     amounts: _Amounts
+    is_faulty: bool
 
 
-def _holdings(held: Sequence[_Held]) -> Holdings:
+def _ledger(
+    panel: Panel,
+    held: Sequence[_Held],
+    accounts: Accounts,
+    lines: tuple[tuple[Line, ...], ...],
+    market: tuple[OptionPrices, Prices, Mapping[str, int]],
+) -> Ledger:
+    options, prices, usable = market
+    positions = [one.position for one in held]
+    column = np.array([one.column for one in held], dtype=np.int64)
+    terms = terms_of(positions, column, usable)
+    holdings = _holdings(held, terms)
+    since_day = np.maximum(accounts.opening_day[holdings.account], holdings.entry_day)
+    # A quote of today is of today's terms: after a split they are not the book's.
+    splits = actions(panel.split_ratio, idle=1.0)
+    rows = last_row(panel.day, since_day), np.full(column.shape, panel.day.size - 1)
+    is_split = split_factor(splits, terms.split_column, *rows) != 1
+    today = np.array([options.today(one)[0] for one in positions], dtype=np.float64)
+    today[is_split] = np.nan
+    series, marks = marks_of(
+        positions,
+        holdings.account.tolist(),
+        options,
+        prices.sessions[: panel.day.size],
+        today.tolist(),
+    )
+    paid = settled(panel, terms, since_day)
+    is_settled = ~np.isnan(paid) & (holdings.exit_day > terms.expiry_day)
+    is_settled &= holdings.entry_day <= terms.expiry_day
+    return Ledger(
+        panel=panel,
+        marks=marks,
+        holdings=replace(
+            holdings,
+            series=series,
+            exit_day=np.where(is_settled, terms.expiry_day, holdings.exit_day),
+            exit_price=np.where(is_settled, paid, holdings.exit_price),
+        ),
+        faulty_from=np.where(
+            np.array([one.is_faulty for one in held], dtype=np.bool_), holdings.exit_day, NEVER
+        ),
+        is_settled=is_settled,
+        accounts=accounts,
+        lines=lines,
+    )
+
+
+def _holdings(held: Sequence[_Held], terms: Terms) -> Holdings:
     amounts = np.array([one.amounts for one in held], dtype=np.float64).reshape(-1, 4)
     positions = [one.position for one in held]
     return Holdings(
         account=np.array([one.account for one in held], dtype=np.int64),
         column=np.array([one.column for one in held], dtype=np.int64),
+        split_column=terms.split_column,
+        series=np.full(len(held), NO_SERIES, dtype=np.int64),
         expects_price=np.array([one.investment_class != "PRIVATE" for one in positions], np.bool_),
         quantity=amounts[:, 0],
         multiplier=amounts[:, 1],
@@ -156,6 +249,7 @@ def _holdings(held: Sequence[_Held]) -> Holdings:
         exit_price=amounts[:, 3],
         entry_day=_days([one.entry_date for one in positions]),
         exit_day=_days([one.exit_date or date.max for one in positions]),
+        expiry_day=terms.expiry_day,
     )
 
 
@@ -176,22 +270,27 @@ def _accounts(
 
 
 def _price_source(
-    position: Position, prices: Prices, sound: Sequence[bool], as_of: date
-) -> tuple[int, str]:
+    position: Position,
+    prices: Prices,
+    usable: Mapping[str, int],
+    options: OptionPrices,
+    as_of: date,
+) -> tuple[int, str, PriceSource]:
     # Only public positions are looked up by symbol: a private asset may share a ticker's letters,
     # and an option's row may carry its underlying's symbol.
     if position.investment_class == "PRIVATE":
-        return NO_COLUMN, "private_asset"
+        return NO_COLUMN, "private_asset", "carried"
     if position.investment_class == "OPTIONS":
+        _, source, reason = options.today(position)
         expiry = position.expiration_date
-        expired = expiry is not None and expiry < as_of
-        return NO_COLUMN, "expired" if expired else "no_option_quotes"
+        expired = expiry is not None and expiry <= as_of
+        return NO_COLUMN, "expired" if expired else reason or "no_price", source or "carried"
     column = prices.columns.get(position.symbol)
     if column is None:
-        return NO_COLUMN, prices.missing.get(position.symbol, "unknown_symbol")
-    if not sound[column]:
-        return NO_COLUMN, "invalid_market_data"
-    return column, prices.missing.get(position.symbol, "no_price")
+        return NO_COLUMN, prices.missing.get(position.symbol, "unknown_symbol"), "carried"
+    if position.symbol not in usable:
+        return NO_COLUMN, "invalid_market_data", "carried"
+    return column, prices.missing.get(position.symbol, "no_price"), "close"
 
 
 def _fault(position: Position, amounts: _Amounts, as_of: date) -> str | None:

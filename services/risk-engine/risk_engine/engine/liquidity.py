@@ -3,17 +3,20 @@ volume.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from risk_engine.engine.frame import NO_CONTRACT, Frame
+from risk_engine.engine.results import table
 from risk_engine.engine.underlyings import NO_UNDERLYING
-from risk_engine.quant.exposure import Pairs, net_by_pair, pair_up
+from risk_engine.quant.exposure import Pairs, net_by_pair, pair_up, span_of
 from risk_engine.quant.liquidity import (
+    PARTICIPATION,
     average_daily_volume,
     days_to_liquidate,
     liquidation_scale,
+    sold_within,
 )
 from risk_engine.quant.panel import NO_COLUMN, FloatArray, IntArray
 
@@ -21,6 +24,8 @@ Basis = Literal["average_volume", "session_volume", "redemption", "cash", "none"
 REDEMPTION_DAYS: Final = 1.0
 """A fund that is not listed pays out at its next net asset value, whatever its size."""
 UNKNOWN_INSTRUMENT: Final = -1
+HORIZONS: Final = (1, 5, 20)
+"""Sessions after which it is said how much of a book is sold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +92,35 @@ def instruments(frame: Frame) -> IntArray:
     return np.where(exposures.is_option, listed, owned)
 
 
-def instrument_name(frame: Frame, instrument: int) -> str:
-    """Name an instrument: a symbol, or an option contract by its terms."""
+def liquidity_payload(frame: Frame, liquidity: Liquidity, account: int) -> dict[str, Any]:
+    """Say how long one book takes to sell, and each of its instruments."""
+    some = span_of(liquidity.pairs.account, account)
+    rows = liquidity.pairs.underlying[some].tolist()
+    value, days = liquidity.value[some], liquidity.days[some]
+    mine = np.zeros(len(rows), dtype=np.int64)
+    gross = np.abs(value).sum() or np.nan
+    return {
+        "participation": PARTICIPATION,
+        "sold": table(
+            sessions=list(HORIZONS),
+            share=[sold_within(mine, value, days, most, 1)[0] for most in HORIZONS],
+        ),
+        "sold_of": "gross value of the instruments whose volume is known",
+        "known_share": np.abs(value[np.isfinite(days)]).sum() / gross,
+        "longest": np.max(days[np.isfinite(days)], initial=0.0) if rows else np.nan,
+        "instruments": table(
+            symbol=[_name(frame, row) for row in rows],
+            quantity=liquidity.quantity[some],
+            value=value,
+            daily_volume=liquidity.daily_volume[some],
+            days=days,
+            scale=liquidity.scale[some],
+            basis=list(liquidity.basis[some]),
+        ),
+    }
+
+
+def _name(frame: Frame, instrument: int) -> str:
     count = len(frame.underlyings)
     if instrument < count:
         return frame.underlyings.keys[instrument].symbol

@@ -8,9 +8,13 @@ from risk_engine.quant.panel import MAX_PRICE_AGE
 
 NoteCode = Literal[
     "carried_at_entry_price",
+    "carried_at_last_price",
+    "modelled_prices",
+    "options_settled",
     "stale_prices",
     "invalid_positions",
     "valuation_basis_changed",
+    "repriced",
     "opening_before_panel",
     "net_asset_value_not_positive",
 ]
@@ -18,6 +22,18 @@ SENTENCES: Mapping[NoteCode, str] = {
     "carried_at_entry_price": (
         "{count} open position(s) without a market price are carried in net asset value at their "
         "entry price."
+    ),
+    "carried_at_last_price": (
+        "{count} option(s) without a quote or a model price are carried in net asset value at the "
+        "last price they had."
+    ),
+    "modelled_prices": (
+        "{count} option(s) without a quote are valued by the model, at an estimated volatility; "
+        "the difference to a quote that comes later is a gain or loss of that session."
+    ),
+    "options_settled": (
+        "{count} option(s) have expired and were settled in cash at intrinsic value. Where shares "
+        "were delivered instead, the book must say so: net asset value is the same on that day."
     ),
     "stale_prices": (
         "{count} position(s) are valued at the close of an earlier session, at most "
@@ -28,6 +44,10 @@ SENTENCES: Mapping[NoteCode, str] = {
         "{count} position(s) count at their entry price on the opening session and at a market or "
         "sale price since, or the other way round: the change of net asset value since the opening "
         "includes the difference."
+    ),
+    "repriced": (
+        "Positions got a market price or lost it: the change of net asset value from that is shown "
+        "as repricing, and is no part of the session's profit and return."
     ),
     "opening_before_panel": (
         "The opening session precedes the price panel: cash starts from the stored opening cash, "

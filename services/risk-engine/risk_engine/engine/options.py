@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from common.events.onboarding import BookPosition
 from common.options import Contract, Right
 from risk_engine.domain import Book, Market, Position
 from risk_engine.engine.underlyings import NO_UNDERLYING, Key, Underlyings
@@ -50,7 +51,7 @@ class Contracts:
         return {contract: row for row, contract in enumerate(self.contracts)}
 
 
-def contract_of(position: Position) -> Contract | None:
+def contract_of(position: Position | BookPosition) -> Contract | None:
     """Name the contract of an option position; None where its terms are not complete."""
     right = _RIGHTS.get(position.position_type)
     strike = position.strike_price

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from risk_engine.domain import Coverage, PositionValue, Totals, Valuation
+from risk_engine.domain import Coverage, Daily, PositionValue, Totals, Valuation
 from risk_engine.engine.valuation import MODEL_VERSION
 
 MONEY, QUANTITY, PRICE, RATIO, FRACTION, PERCENT = 2, 8, 6, 8, 8, 4
@@ -39,21 +39,33 @@ POSITION: Mapping[str, int] = {
     "dividend_income": MONEY,
     "weight": FRACTION,
     "carried_value": MONEY,
+    "daily_pnl": MONEY,
 }
-PRICED_SHARE_OF = "gross value of the open positions: |market value|, carried ones at |entry value|"
+DAILY: Mapping[str, int] = {
+    "pnl": MONEY,
+    "daily_return": FRACTION,
+    "unrealized_change": MONEY,
+    "realized_pnl": MONEY,
+    "dividend_income": MONEY,
+    "repricing": MONEY,
+    "restated": MONEY,
+}
+SHARES_OF = (
+    "gross value of the open positions: |market value|, carried ones at what they are carried at"
+)
 
 
 def to_payload(valuation: Valuation) -> dict[str, Any]:
     """Give the valuation as JSON-safe data, keys and positions in a fixed order.
 
     Numbers are float64 rounded half to even: money to cents, prices to 6 decimals, quantities,
-    `split_factor` and fractions (`weight` of NAV, `priced_share`) to 8, `unrealized_pnl_percent`
+    `split_factor` and fractions (`weight` of NAV, shares, returns) to 8, `unrealized_pnl_percent`
     (12.5 is 12.5 % of |cost basis|) to 4. Totals are rounded from the unrounded sums, so rounded
     positions may miss them by cents. Dates are ISO 8601, ids text; what is not known is None, with
     its `reason`; there is no NaN, infinity or negative zero.
-    `totals` are in `currency`: see `risk_engine.domain.Totals`; `positions`: `PositionValue`;
-    `based_on`: `Coverage`, with the denominator of `priced_share` spelled out. `unpriced` lists the
-    open positions without a market price and what each is carried at.
+    `totals` are in `currency`: see `risk_engine.domain.Totals`; `daily`: `Daily`; `positions`:
+    `PositionValue`; `based_on`: `Coverage`, with the denominator of its shares spelled out.
+    `unpriced` lists the open positions without a price and what each is carried at.
     """
     return {
         "engine": "valuation",
@@ -69,6 +81,7 @@ def to_payload(valuation: Valuation) -> dict[str, Any]:
             **_rounded(valuation.totals, TOTALS),
             "opening_session": valuation.opening_session.isoformat(),
         },
+        "daily": _daily(valuation.daily),
         "positions": [_position(position) for position in valuation.positions],
         "unpriced": [
             {
@@ -93,9 +106,22 @@ def _based_on(coverage: Coverage) -> dict[str, Any]:
         "closed_positions": coverage.closed_positions,
         "pending_positions": coverage.pending_positions,
         "invalid_positions": coverage.invalid_positions,
+        "modelled_positions": coverage.modelled_positions,
+        "settled_positions": coverage.settled_positions,
         "priced_share": _round(coverage.priced_share, FRACTION),
-        "priced_share_of": PRICED_SHARE_OF,
+        "modelled_share": _round(coverage.modelled_share, FRACTION),
+        "stale_share": _round(coverage.stale_share, FRACTION),
+        "priced_share_of": SHARES_OF,
         "weights_of": "net asset value",
+    }
+
+
+def _daily(daily: Daily) -> dict[str, Any]:
+    before = daily.previous_session
+    return {
+        "previous_session": None if before is None else before.isoformat(),
+        **_rounded(daily, DAILY),
+        "daily_return_of": "net asset value of the previous session",
     }
 
 
@@ -111,11 +137,13 @@ def _position(position: PositionValue) -> dict[str, Any]:
         "stale": position.stale,
         "price_session": None if on is None else on.isoformat(),
         "carried_at": position.carried_at,
+        "price_source": position.price_source,
+        "estimated": position.estimated,
         **_rounded(position, POSITION),
     }
 
 
-def _rounded(record: Totals | PositionValue, decimals: Mapping[str, int]) -> dict[str, Any]:
+def _rounded(record: Totals | PositionValue | Daily, decimals: Mapping[str, int]) -> dict[str, Any]:
     return {name: _round(getattr(record, name), digits) for name, digits in decimals.items()}
 
 

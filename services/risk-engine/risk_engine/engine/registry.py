@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from risk_engine.domain import EngineName
-from risk_engine.engine import valuation
+from risk_engine.engine import exposure, valuation
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.results import Answer, EngineResult
@@ -17,7 +17,13 @@ def _valuation(frame: Frame) -> list[Answer]:
     return [EngineResult(one.status, to_payload(one)) for one in frame.valuations]
 
 
-ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {"valuation": _valuation}
+ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {
+    "valuation": _valuation,
+    "exposure": exposure.calculate,
+}
 
-MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {"valuation": valuation.MODEL_VERSION}
+MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {
+    "valuation": valuation.MODEL_VERSION,
+    "exposure": exposure.MODEL_VERSION,
+}
 """Changes whenever an engine may give another number for the same inputs."""

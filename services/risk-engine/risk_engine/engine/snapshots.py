@@ -1,16 +1,25 @@
 """The history of an account: what is kept of a session."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from risk_engine.domain import Status, Valuation
+import numpy as np
+
+from risk_engine.domain import History, Status, Valuation
 from risk_engine.engine.frame import Frame
+from risk_engine.engine.options import contract_of
+from risk_engine.engine.statement import status_of
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
-    """An account at the close of a session, in US dollars, unrounded; see `domain.Totals`."""
+    """An account at the close of a session, in US dollars, unrounded; see `domain.Totals`.
+
+    `daily_pnl` and `daily_return` are since the session before; None on the opening session.
+    `option_prices` is a JSON object of prices by contract, None for an account without options.
+    """
 
     session: date
     status: Status
@@ -24,26 +33,78 @@ class SnapshotRow:
     cost_basis: float
     unrealized_pnl: float | None
     realized_pnl: float
+    daily_pnl: float | None
+    daily_return: float | None
+    option_prices: str | None
 
 
 def snapshots_of(frame: Frame) -> Sequence[Sequence[SnapshotRow]]:
-    """Return the sessions to be stored of each book, ascending."""
-    return [(_row(one),) for one in frame.valuations]
+    """Return the sessions to be stored of each book, ascending.
+
+    They are the ones its history lacks since the opening, and today: a night that did not run
+    leaves no hole, and another revision of the book has a history of its own.
+    """
+    past, prices = frame.valued.past, frame.market.prices
+    known = [set(history.sessions) for history in frame.histories]
+    kept: list[list[SnapshotRow]] = [[] for _ in frame.books]
+    for day, (account, row) in enumerate(
+        zip(past.account.tolist(), past.row.tolist(), strict=True)
+    ):
+        session = prices.sessions[row]
+        if session not in known[account]:
+            kept[account].append(_row(frame, day, account, session))
+    return kept
 
 
-def _row(valuation: Valuation) -> SnapshotRow:
-    totals = valuation.totals
+def option_prices(frame: Frame, account: int, session: date) -> Mapping[str, float]:
+    """Give what is known of the prices of an account's options on a session, by contract."""
+    if session < frame.as_of:
+        stored: History = frame.histories[account]
+        return stored.option_prices.get(session, {})
+    valuation: Valuation = frame.valuations[account]
+    priced = {
+        one.position_id: one.market_price
+        for one in valuation.positions
+        if one.investment_class == "OPTIONS" and one.market_price is not None and not one.stale
+    }
+    found = {}
+    for position in frame.books[account].positions:
+        contract = contract_of(position)
+        price = priced.get(position.id)
+        if contract is not None and price is not None:
+            found[contract.symbol] = price
+    return found
+
+
+def _row(frame: Frame, day: int, account: int, session: date) -> SnapshotRow:
+    past = frame.valued.past
+    complete = frame.books[account].opening_session >= frame.market.prices.sessions[0]
+
+    def amount(name: str) -> float:
+        return float(getattr(past.values, name)[day])
+
+    def known(name: str) -> float | None:
+        return _number(getattr(past.values, name)[day])
+
+    prices = option_prices(frame, account, session)
     return SnapshotRow(
-        session=valuation.as_of,
-        status=valuation.status,
-        net_asset_value=totals.net_asset_value,
-        cash=totals.cash,
-        long_market_value=totals.long_market_value,
-        short_market_value=totals.short_market_value,
-        gross_market_value=totals.gross_market_value,
-        net_market_value=totals.net_market_value,
-        carried_value=totals.carried_value,
-        cost_basis=totals.cost_basis,
-        unrealized_pnl=totals.unrealized_pnl,
-        realized_pnl=totals.realized_pnl,
+        session=session,
+        status=status_of(past.counts, day, complete=complete),
+        net_asset_value=amount("net_asset_value"),
+        cash=amount("cash"),
+        long_market_value=known("long_market_value"),
+        short_market_value=known("short_market_value"),
+        gross_market_value=known("gross_market_value"),
+        net_market_value=known("net_market_value"),
+        carried_value=amount("carried_value"),
+        cost_basis=amount("cost_basis"),
+        unrealized_pnl=known("unrealized_pnl"),
+        realized_pnl=amount("realized_pnl"),
+        daily_pnl=_number(past.changes.pnl[day]),
+        daily_return=_number(past.daily_return[day]),
+        option_prices=json.dumps(prices, sort_keys=True) if prices else None,
     )
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

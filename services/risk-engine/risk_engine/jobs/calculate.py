@@ -19,7 +19,7 @@ from common.telemetry import current_traceparent, past_step, publishing, step
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
-from risk_engine.domain import BUILT, Failure, Market, Rates, Snapshots
+from risk_engine.domain import BUILT, Failure, Market
 from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
 from risk_engine.jobs.pool import Pool
@@ -123,12 +123,11 @@ class Calculator:
         symbols = {symbol for book in books for symbol in book.symbols}
         try:
             with step("fetch panel", attributes={"sigmasight.symbols": len(symbols)}):
-                prices = await self.panels.prices(chunk.as_of, chunk.panel_version, sorted(symbols))
+                market = await self.panels.market(chunk.as_of, chunk.panel_version, sorted(symbols))
         except PanelGone as gone:
             return dict.fromkeys(
                 (book.portfolio_id for book in books), Failure("panel_gone", str(gone))
             )
-        market = Market(prices, prices, Snapshots.silent(), {}, Rates.unknown(), None)
         answers, _ = await asyncio.gather(
             self._calculated(books, market), self._announce_start(books, work)
         )
@@ -144,6 +143,7 @@ class Calculator:
                 past_step(name, began, ended)
                 metrics.observe(Metric.CALCULATION_SECONDS, (ended - began) / 1e9, engine=name)
         metrics.observe(Metric.CHUNK_BOOKS, len(books))
+        _log_faults(books, answers)
         return answers
 
     async def _announce_start(self, books: Sequence[StoredBook], work: Work) -> None:
@@ -170,6 +170,20 @@ class Calculator:
         ]
         with publishing(self.unit_of_work.telemetry.tracer, envelopes) as outgoing:
             await self.bus.publish(outgoing)
+
+
+def _log_faults(books: Sequence[StoredBook], answers: Sequence[Calculated | Failure]) -> None:
+    for book, answer in zip(books, answers, strict=True):
+        failed = {EVERY_ENGINE: answer} if isinstance(answer, Failure) else answer.failed
+        for engine, failure in failed.items():
+            if failure.trace is not None:
+                log.error(
+                    "engine_broken",
+                    engine=engine,
+                    portfolio_id=str(book.portfolio_id),
+                    reason=failure.message,
+                    stack=failure.trace,
+                )
 
 
 async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> Counter[Ending]:

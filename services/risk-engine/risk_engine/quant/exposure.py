@@ -53,6 +53,12 @@ def pair_up(account: IntArray, underlying: IntArray, accounts: int) -> Pairs:
     return Pairs(key // width, key % width, of_holding.astype(np.int64), accounts)
 
 
+def span_of(account: IntArray, one: int) -> slice:
+    """Return where one account's rows stand in an ascending column of accounts."""
+    first, last = np.searchsorted(account, [one, one + 1]).tolist()
+    return slice(first, last)
+
+
 def net_by_pair(pairs: Pairs, amount: FloatArray) -> FloatArray:
     """Net what an account holds of one underlying, (holdings,) to (pairs,).
 

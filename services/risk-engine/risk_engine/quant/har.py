@@ -132,6 +132,8 @@ def past_forecasts(rows: Rows, horizon: int = HORIZON) -> FloatArray:
     """
     sessions, series, terms = rows.x.shape
     blocks = -(-sessions // horizon)
+    if blocks < 3:
+        return np.full(rows.y.shape, np.nan)
     table, _ = _table(rows)
     # Blocks end with the last session. The one before a block is left out of its fit: its outcomes
     # lie inside the block itself.
@@ -156,11 +158,12 @@ def forecast_volatility(variance: FloatArray, horizon: int = HORIZON) -> Forecas
     """
     rows = regression_rows(variance, horizon)
     fast, slow = (_by_age(variance, decay) for decay in (EWMA_DECAY, EWMA_SLOW_DECAY))
-    fitted = fit(rows, horizon)
+    table, known = _table(rows)
+    coefficients, deviation, _ = _solve(_products(table))
     har = past_forecasts(rows, horizon)
-    har[-1] = rows.scale * _expected(rows.x[-1], fitted.coefficients, fitted.deviation)
+    har[-1] = rows.scale * _expected(rows.x[-1], coefficients, deviation)
     both = np.sqrt(fast * np.clip(har, *_bounds(variance)))
-    usable = (fitted.rows >= LEAST_ROWS) & np.isfinite(both[-1])
+    usable = (known.sum(axis=0) >= LEAST_ROWS) & np.isfinite(both[-1])
     forecast = np.where(usable, both, slow)
     outcome = rows.scale * np.exp(rows.y)
     judged = np.isfinite(outcome) & np.isfinite(forecast)

@@ -132,9 +132,9 @@ def value_holdings(
 
     `as_of` is the day, or one for each account. An older close is restated in shares of that day.
     An open holding without a price is carried: an option at its last mark until it expires, all
-    else at cost. An option counts at the opening at its first mark from then on. Realized P&L is
-    exit minus entry, in full, whenever it was closed; proceeds and purchases after the opening are
-    `trade_flow`, in cash.
+    else at cost. An option counts at the opening at its first mark from then to its exit. Realized
+    P&L is exit minus entry, in full, whenever it was closed; proceeds and purchases after the
+    opening are `trade_flow`, in cash.
     """
     column, quantity = holdings.column, holdings.quantity * holdings.multiplier
     opening_day = accounts.opening_day[holdings.account]
@@ -158,7 +158,8 @@ def value_holdings(
     price = np.where(is_marked_now, mark, price)
     price_row = np.where(is_open, np.maximum(mark_row, price_row), -1)
     price[~is_open] = np.nan
-    first = _first_mark(marks, splits, holdings, opening_row, as_of_row)
+    held_until = last_row(panel.day, np.minimum(as_of_day, holdings.exit_day - 1))
+    first = _first_mark(marks, splits, holdings, opening_row, held_until)
     opening_price = np.where(np.isnan(first), opening_price, first)
     carried = is_open & np.isnan(price)
     stand_in = np.where(as_of_day < holdings.expiry_day, mark, np.nan)

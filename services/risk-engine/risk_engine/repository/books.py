@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from common.events.onboarding import Book, BookPosition
 from common.unit_of_work import Cause
 from risk_engine.engine.chunk import StoredBook
+from risk_engine.engine.options import contract_of
 from risk_engine.repository.rows import among
 from risk_engine.tables import BOOKS, METADATA, OPENINGS, WAITING
 
@@ -214,8 +215,18 @@ class Books:
 
 
 def _symbols(positions: Sequence[BookPosition]) -> list[str]:
-    # What the engine looks up by symbol; private assets and options have no column in the panel.
-    return sorted({one.symbol for one in positions if one.investment_class == "PUBLIC"})
+    # What the engine looks up by symbol: an option is quoted, and so is what it is on; a private
+    # asset may share a ticker's letters.
+    contracts = (contract_of(one) for one in positions)
+    return sorted(
+        {one.symbol for one in positions if one.investment_class == "PUBLIC"}
+        | {
+            one.underlying_symbol
+            for one in positions
+            if one.investment_class == "OPTIONS" and one.underlying_symbol
+        }
+        | {contract.symbol for contract in contracts if contract is not None}
+    )
 
 
 def _text(positions: Sequence[BookPosition]) -> ColumnElement[Any]:

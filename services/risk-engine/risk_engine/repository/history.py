@@ -1,18 +1,22 @@
 """The sessions of accounts, one row each, as last calculated."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import Date, Double, and_, cast, func, select
+from sqlalchemy import ColumnElement, and_, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from risk_engine.domain import History
 from risk_engine.repository.rows import among
 from risk_engine.tables import BOOKS, SNAPSHOTS
+
+RECENT = timedelta(days=30)
+"""How long an option's price stands in for one; a holiday more or less is no matter."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Snapshot:
     cost_basis: float
     unrealized_pnl: float | None
     realized_pnl: float
+    daily_pnl: float | None
+    daily_return: float | None
 
 
 class Histories:
@@ -41,11 +47,20 @@ class Histories:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def snapshots(self, portfolio_id: UUID, limit: int) -> Sequence[Snapshot]:
-        """Return an account's latest sessions, oldest first."""
+    async def snapshots(
+        self,
+        portfolio_id: UUID,
+        limit: int,
+        *,
+        start: date = date.min,
+        end: date = date.max,
+    ) -> Sequence[Snapshot]:
+        """Return an account's latest sessions from `start` to `end`, oldest first."""
         rows = await self._connection.execute(
-            select(*(column for column in SNAPSHOTS.c if column.name != "portfolio_id"))
-            .where(SNAPSHOTS.c.portfolio_id == portfolio_id)
+            select(*(SNAPSHOTS.c[field.name] for field in fields(Snapshot)))
+            .where(
+                SNAPSHOTS.c.portfolio_id == portfolio_id, SNAPSHOTS.c.session.between(start, end)
+            )
             .order_by(SNAPSHOTS.c.session.desc())
             .limit(limit)
         )
@@ -56,38 +71,87 @@ class Histories:
     ) -> Mapping[UUID, History]:
         """Return the sessions from `start` to before `as_of`, of the book's revision alone.
 
-        Another revision tells of another book; portfolios without any are left out.
+        Another revision tells of another book; but what it says of options' prices is kept. Rows
+        without a daily change, of before it was kept, are left out like portfolios without any.
         """
+        prices = await self._option_prices(portfolio_ids, start, as_of)
+        is_first = SNAPSHOTS.c.session == BOOKS.c.opening_session
+        columns = (SNAPSHOTS.c.session, SNAPSHOTS.c.net_asset_value, SNAPSHOTS.c.daily_return)
+        sessions, values, returns = (
+            cast(
+                func.array_agg(aggregate_order_by(column, SNAPSHOTS.c.session.asc())),
+                ARRAY(column.type),
+            )
+            for column in columns
+        )
         rows = await self._connection.execute(
             select(
                 SNAPSHOTS.c.portfolio_id,
-                cast(
-                    func.array_agg(
-                        aggregate_order_by(SNAPSHOTS.c.session, SNAPSHOTS.c.session.asc())
-                    ),
-                    ARRAY(Date),
-                ).label("sessions"),
-                cast(
-                    func.array_agg(
-                        aggregate_order_by(SNAPSHOTS.c.net_asset_value, SNAPSHOTS.c.session.asc())
-                    ),
-                    ARRAY(Double),
-                ).label("values"),
+                sessions.label("sessions"),
+                values.label("values"),
+                returns.label("returns"),
             )
-            .join(
-                BOOKS,
-                and_(
-                    BOOKS.c.portfolio_id == SNAPSHOTS.c.portfolio_id,
-                    BOOKS.c.revision == SNAPSHOTS.c.revision,
-                ),
-            )
+            .join(BOOKS, _of_its_revision())
             .where(
-                among(SNAPSHOTS.c.portfolio_id, portfolio_ids),
-                SNAPSHOTS.c.session >= start,
-                SNAPSHOTS.c.session < as_of,
+                *_between(portfolio_ids, start, as_of),
+                or_(SNAPSHOTS.c.daily_pnl.is_not(None), is_first),
             )
             .group_by(SNAPSHOTS.c.portfolio_id)
         )
-        return {
-            row.portfolio_id: History(tuple(row.sessions), np.array(row.values)) for row in rows
+        found = {
+            row.portfolio_id: History(
+                tuple(row.sessions),
+                np.array(row.values, dtype=np.float64),
+                np.array(row.returns, dtype=np.float64),
+                prices.get(row.portfolio_id, {}),
+            )
+            for row in rows
         }
+        without_any = {
+            portfolio_id: History((), np.empty(0), np.empty(0), stored)
+            for portfolio_id, stored in prices.items()
+            if portfolio_id not in found
+        }
+        return found | without_any
+
+    async def _option_prices(
+        self, portfolio_ids: Collection[UUID], start: date, as_of: date
+    ) -> Mapping[UUID, Mapping[date, Mapping[str, float]]]:
+        # A session's prices matter when it is calculated again, and for the ones after it; an
+        # opening's, for good. Of an account that has no hole, a few of the last will do.
+        recent = as_of - RECENT
+        opening = BOOKS.c.opening_session
+        rows = await self._connection.execute(
+            select(SNAPSHOTS.c.portfolio_id, SNAPSHOTS.c.session, SNAPSHOTS.c.option_prices)
+            .join(BOOKS, BOOKS.c.portfolio_id == SNAPSHOTS.c.portfolio_id)
+            .where(
+                *_between(portfolio_ids, start, as_of),
+                SNAPSHOTS.c.option_prices.is_not(None),
+                or_(
+                    SNAPSHOTS.c.session >= recent,
+                    SNAPSHOTS.c.session.between(opening, opening + RECENT),
+                    SNAPSHOTS.c.revision != BOOKS.c.revision,
+                ),
+            )
+        )
+        found: dict[UUID, dict[date, Mapping[str, float]]] = defaultdict(dict)
+        for row in rows:
+            found[row.portfolio_id][row.session] = row.option_prices
+        return found
+
+
+def _of_its_revision() -> ColumnElement[bool]:
+    return and_(
+        BOOKS.c.portfolio_id == SNAPSHOTS.c.portfolio_id,
+        BOOKS.c.revision == SNAPSHOTS.c.revision,
+    )
+
+
+def _between(
+    portfolio_ids: Collection[UUID], start: date, as_of: date
+) -> Sequence[ColumnElement[bool]]:
+    return (
+        among(SNAPSHOTS.c.portfolio_id, portfolio_ids),
+        SNAPSHOTS.c.session >= start,
+        SNAPSHOTS.c.session < as_of,
+    )

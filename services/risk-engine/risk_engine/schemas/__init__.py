@@ -1,5 +1,13 @@
 """What the risk engine gives over HTTP. Money is in the book's currency; missing is null."""
 
+from risk_engine.schemas.exposure_reads import (
+    ConcentrationMetrics,
+    Exposure,
+    SectorExposure,
+    concentration_metrics,
+    exposure,
+    sector_exposure,
+)
 from risk_engine.schemas.overview import Overview, overview
 from risk_engine.schemas.report import (
     Report,
@@ -10,11 +18,17 @@ from risk_engine.schemas.report import (
 )
 
 __all__ = [
+    "ConcentrationMetrics",
+    "Exposure",
     "Overview",
     "Report",
+    "SectorExposure",
     "Valuations",
     "ValuationsRequest",
+    "concentration_metrics",
+    "exposure",
     "overview",
     "report",
+    "sector_exposure",
     "valuations",
 ]

@@ -41,6 +41,8 @@ class SnapshotOut(Answer):
     cost_basis: float
     unrealized_pnl: float | None
     realized_pnl: float
+    daily_pnl: float | None = Field(description="Since the previous session")
+    daily_return: float | None = Field(description="A decimal of the previous net asset value")
 
 
 class Report(Summary):
@@ -87,7 +89,10 @@ def report(portfolio_id: UUID, known: Known | None, snapshots: Sequence[Snapshot
         name=None if known is None else known.name,
         net_asset_value=None if valuation is None else valuation.totals.net_asset_value,
         engines=engines,
-        failed={name: FailureOut(**asdict(failure)) for name, failure in failures.items()},
+        failed={
+            name: FailureOut(reason=failure.reason, message=failure.message)
+            for name, failure in failures.items()
+        },
         not_built=[engine for engine in ENGINES if engine not in BUILT],
         snapshots=[SnapshotOut(**asdict(snapshot)) for snapshot in snapshots],
     )

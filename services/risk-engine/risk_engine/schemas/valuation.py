@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from common.events.onboarding import InvestmentClass, PositionType
-from risk_engine.domain import PositionState
+from risk_engine.domain import CarriedAt, PositionState, PriceSource
 from risk_engine.schemas.base import Answer, Engine
 
 
@@ -24,7 +24,7 @@ class Totals(Answer):
     short_market_value: float | None = Field(description="Negative or zero")
     gross_market_value: float | None
     net_market_value: float | None
-    carried_value: float = Field(description="Positions without a market price, at entry price")
+    carried_value: float = Field(description="Positions without a price, see `carried_at`")
     cost_basis: float = Field(description="Of all open positions; negative for shorts")
     unrealized_pnl: float | None = Field(description="Of priced positions")
     realized_pnl: float
@@ -43,9 +43,37 @@ class BasedOn(Answer):
     closed_positions: int
     pending_positions: int
     invalid_positions: int
+    modelled_positions: int = Field(0, description="Options priced by the model, not a quote")
+    settled_positions: int = Field(0, description="Options that expired, at intrinsic value")
     priced_share: float | None = Field(description="A fraction of what `priced_share_of` says")
+    modelled_share: float | None = Field(None, description="Of the same, at a model's price")
+    stale_share: float | None = Field(None, description="Of the same, at an earlier close")
     priced_share_of: str
     weights_of: str
+
+
+class DailyOut(Answer):
+    """What changed since the previous session; null on the session the account opened on.
+
+    Net asset value changed by `pnl` + `repricing`.
+    """
+
+    previous_session: date | None = None
+    pnl: float | None = Field(None, description="The gain; shorts and dividends included")
+    daily_return: float | None = Field(
+        None, description="`pnl` of `daily_return_of`, a decimal: 0.01 is 1 %"
+    )
+    daily_return_of: str = "net asset value of the previous session"
+    unrealized_change: float | None = None
+    realized_pnl: float | None = Field(None, description="Exit minus entry of what was sold")
+    dividend_income: float | None = None
+    repricing: float | None = Field(
+        None, description="Of positions that got a price or lost it: no gain and no return"
+    )
+    restated: float | None = Field(
+        None,
+        description="`pnl` = unrealized_change + realized_pnl + dividend_income - restated",
+    )
 
 
 class PositionOut(Answer):
@@ -59,7 +87,10 @@ class PositionOut(Answer):
     reason: str | None = Field(description="Why there is no market value")
     stale: bool
     price_session: date | None
-    carried_at: Literal["entry_price"] | None
+    carried_at: CarriedAt | None
+    price_source: PriceSource | None = Field(None, description="Null unless the position is open")
+    estimated: bool = Field(default=False, description="The price is a model's")
+    daily_pnl: float | None = Field(None, description="Since the previous session")
     quantity: float | None = Field(description="Signed; splits since the opening included")
     multiplier: float | None
     split_factor: float | None
@@ -99,6 +130,7 @@ class ValuationOut(Engine):
     currency: str
     based_on: BasedOn
     totals: Totals
+    daily: DailyOut = DailyOut()
     positions: list[PositionOut]
     unpriced: list[Unpriced]
     notes: list[NoteOut]

@@ -1,0 +1,102 @@
+"""The sentences an exposure carries beside its numbers, by code, and its status."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from risk_engine.domain import Note, Status
+from risk_engine.engine.exposure_measures import Measures
+from risk_engine.engine.frame import Frame
+from risk_engine.engine.liquidity import Liquidity
+from risk_engine.engine.valuation import LEAST_AMOUNT
+from risk_engine.quant.exposure import span_of
+from risk_engine.quant.sectors import LEAST_NET
+
+FUND_KINDS: Final = frozenset({"etf", "mutual_fund"})
+
+NoteCode = Literal[
+    "net_asset_value_not_positive",
+    "options_not_modelled",
+    "positions_excluded",
+    "private_assets_proxied",
+    "stale_prices",
+    "sector_weights_not_stated",
+    "funds_not_looked_through",
+    "volume_not_known",
+    "gamma_limit_exceeded",
+    "vega_limit_exceeded",
+]
+SENTENCES: Final[Mapping[NoteCode, str]] = {
+    "net_asset_value_not_positive": (
+        "Net asset value is not positive, so nothing is stated as a share of it."
+    ),
+    "options_not_modelled": (
+        "{count} option position(s) have no Greeks and are in no delta-adjusted number."
+    ),
+    "positions_excluded": "{count} position(s) cannot be valued and are left out of every total.",
+    "private_assets_proxied": (
+        "{count} underlying(s) are private assets for which a listed one stands in; the numbers "
+        "without them are beside."
+    ),
+    "stale_prices": "Some positions are valued at an older close or at their entry price.",
+    "sector_weights_not_stated": (
+        f"Net equity exposure is not above {LEAST_NET:.0%} of net asset value: sector weights are "
+        "not compared with the benchmark."
+    ),
+    "funds_not_looked_through": "{count} fund(s) have no known sector weights.",
+    "volume_not_known": (
+        "{count} instrument(s) have no known volume, so how long they take to sell is not known."
+    ),
+    "gamma_limit_exceeded": "Gross dollar gamma is above its limit.",
+    "vega_limit_exceeded": "Gross vega is above its limit.",
+}
+
+
+def notes_of(
+    frame: Frame,
+    measures: Measures,
+    liquidity: Liquidity,
+    account: int,
+    payload: Mapping[str, Any],
+) -> Sequence[Note]:
+    """Return what a reader of a book's payload must know."""
+    counts, some = payload["counts"], span_of(measures.netted.pairs.account, account)
+    rows = measures.netted.pairs.underlying[some].tolist()
+    kinds, basis = measures.classification.kinds, measures.classification.basis
+    opaque = sum(kinds[row] in FUND_KINDS and basis[row] == "none" for row in rows)
+    unweighted = len(rows) > 0 and bool(np.isnan(measures.weights[account]).all())
+    days = liquidity.days[span_of(liquidity.pairs.account, account)]
+    found: dict[NoteCode, int] = {
+        "net_asset_value_not_positive": int(payload["net_asset_value"] < LEAST_AMOUNT),
+        "options_not_modelled": counts["unmodelled_positions"],
+        "positions_excluded": counts["invalid_positions"],
+        "private_assets_proxied": int(measures.netted.proxied[some].sum()),
+        "stale_prices": int(measures.quality.stale[account] > 0),
+        "sector_weights_not_stated": int(unweighted),
+        "funds_not_looked_through": opaque,
+        "volume_not_known": int(np.isnan(days).sum()),
+        "gamma_limit_exceeded": int(payload["dollar_gamma"]["exceeded"] is True),
+        "vega_limit_exceeded": int(payload["vega"]["exceeded"] is True),
+    }
+    return [
+        Note(code, sentence.format(count=found[code]))
+        for code, sentence in SENTENCES.items()
+        if found[code] > 0
+    ]
+
+
+def status_of(frame: Frame, measures: Measures, account: int) -> Status:
+    """Return how complete a book's exposures are.
+
+    Private assets have proxies by design and leave a result as good as it is.
+    """
+    some = span_of(frame.exposures.account, account)
+    known = ~np.isnan(frame.exposures.dollar_delta[some][frame.exposures.is_open[some]])
+    if known.size and not known.any():
+        return "insufficient"
+    beta = measures.netted.beta[span_of(measures.netted.pairs.account, account)]
+    invalid = frame.valuations[account].coverage.invalid_positions
+    if not known.all() or invalid or np.isnan(beta).any():
+        return "partial"
+    return "stale" if measures.quality.stale[account] > 0 else "ok"

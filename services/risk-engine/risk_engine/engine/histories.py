@@ -1,0 +1,160 @@
+"""What the books of a chunk would have earned: returns of their underlyings, gaps filled, and sums.
+
+Axes: (sessions, underlyings) and (sessions, accounts), the sessions being those of `market.prices`
+but the first, which has none before it. Returns are simple, as decimals; profits are US dollars per
+session of what is held now, options at their dollar delta. NaN is not known.
+"""
+
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+
+from risk_engine.engine.frame import Frame
+from risk_engine.engine.underlyings import NO_UNDERLYING, Key
+from risk_engine.quant.filtered_simulation import drawn_residuals, fill_from_factors
+from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray, sum_by
+from risk_engine.quant.returns import coverage
+from risk_engine.quant.rolling import column_sum
+
+WINDOW: Final = 252
+MINIMUM: Final = 60
+
+OWN, PROXIED, MISSING = range(3)
+SOURCES: Final = ("own", "proxied", "missing")
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Returns of underlyings, (sessions, underlyings), and what they are worth, (underlyings,).
+
+    `source` is OWN where the last WINDOW sessions have MINIMUM returns or more and four of five
+    since the first close; PROXIED where the factor model speaks for a private asset or one with a
+    shorter history; MISSING where nothing does. Returns of an OWN one are filled from factors where
+    it has none. `observations` are its own returns in the window; a `stale` one has had no close
+    for more than three sessions.
+    """
+
+    returns: FloatArray
+    source: IntArray
+    observations: IntArray
+    stale: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class Amounts:
+    """How much of an account a result rests on, (accounts,): sums of |value| in dollars.
+
+    `own`, `proxied` and `missing` as `Histories.source` has them, an option that could not be
+    modelled being missing; `stale` is a part of the first two.
+    """
+
+    own: FloatArray
+    proxied: FloatArray
+    missing: FloatArray
+    stale: FloatArray
+
+    def shares(self, account: int, net_asset_value: float) -> dict[str, Any]:
+        """Return each as a fraction of NAV, which may be above 1; NaN where NAV is not positive."""
+        nav = net_asset_value if net_asset_value > 0 else np.nan
+        found = {one.name: getattr(self, one.name)[account] / nav for one in fields(self)}
+        return {**found, "of": "net_asset_value"}
+
+
+def histories_of(frame: Frame) -> Histories:
+    """Complete the histories of a frame's underlyings."""
+    underlyings, model = frame.underlyings, frame.factor_model
+    cash = np.array([kind == "cash" for kind in underlyings.kinds], dtype=np.bool_)
+    filled = fill_from_factors(
+        np.where(cash, 0.0, underlyings.returns[1:]),
+        _factor_returns(frame),
+        model.loadings,
+        _residuals(frame, cash),
+    )
+    found = coverage(_closes(frame), underlyings.returns, WINDOW)
+    proxied = np.isfinite(filled[-WINDOW:]).sum(axis=0) >= MINIMUM
+    source = np.where(found.sufficient(MINIMUM) | cash, OWN, np.where(proxied, PROXIED, MISSING))
+    return Histories(
+        returns=filled,
+        source=source.astype(np.int64),
+        observations=found.observations,
+        stale=found.stale & (found.observations > 0),
+    )
+
+
+def profits(
+    frame: Frame, histories: Histories, amounts: Amounts, *, proxied: bool = True
+) -> FloatArray:
+    """Return what each account would have earned with what it holds now, (sessions, accounts).
+
+    The sum of dollar deltas times returns, of underlyings with a history of their own and, if
+    wanted, the proxied ones. NaN where a return of one that is held is, and throughout for an
+    account that holds something and nothing of it can be told of.
+    """
+    used = histories.source <= (PROXIED if proxied else OWN)
+    told = amounts.own + (amounts.proxied if proxied else 0)
+    held_at_all = amounts.own + amounts.proxied + amounts.missing
+    series = np.zeros((len(histories.returns), len(frame.books)))
+    series[:, (told == 0) & (held_at_all > 0)] = np.nan
+    for account, deltas in enumerate(frame.dollar_deltas):
+        held = np.flatnonzero((deltas != 0) & used)
+        if held.size:
+            # Added up in the order of the account's own underlyings, whatever else the chunk has.
+            series[:, account] = column_sum((histories.returns[:, held] * deltas[held]).T)
+    return series
+
+
+def amounts_of(frame: Frame, histories: Histories) -> Amounts:
+    """Say how much of each account has a history."""
+    exposures = frame.exposures
+    known = ~np.isnan(exposures.dollar_delta) & (exposures.underlying != NO_UNDERLYING)
+    source = np.full(known.shape, MISSING)
+    source[known] = histories.source[exposures.underlying[known]]
+    stale = np.zeros(known.shape, dtype=np.bool_)
+    stale[known] = histories.stale[exposures.underlying[known]]
+
+    def total(which: BoolArray) -> FloatArray:
+        return sum_by(exposures.account[which], np.abs(exposures.value[which]), len(frame.books))
+
+    held = exposures.is_open & ~np.isnan(exposures.value)
+    return Amounts(
+        *(total(held & (source == one)) for one in (OWN, PROXIED, MISSING)),
+        stale=total(held & stale & (source != MISSING)),
+    )
+
+
+def _factor_returns(frame: Frame) -> FloatArray:
+    # In the rows of the panel's sessions: the model's reach back further.
+    model = frame.factor_model
+    row = {session: row for row, session in enumerate(model.sessions)}
+    sessions = frame.market.prices.sessions[1:]
+    returns = np.full((len(sessions), len(model.factors)), np.nan)
+    for place, session in enumerate(sessions):
+        if session in row:
+            returns[place] = model.returns[row[session]]
+    return returns
+
+
+def _residuals(frame: Frame, cash: BoolArray) -> FloatArray:
+    # Only where a return is not known: the rest is never looked at.
+    returns, sessions = frame.underlyings.returns[1:], frame.market.prices.sessions[1:]
+    gaps = np.flatnonzero(np.isnan(returns).any(axis=0) & ~cash)
+    day = np.array([one.toordinal() for one in sessions], dtype=np.int64)
+    key = np.array([_number(frame.underlyings.keys[one]) for one in gaps], dtype=np.uint64)
+    drawn = np.zeros_like(returns)
+    drawn[:, gaps] = drawn_residuals(key, day, np.sqrt(frame.factor_model.specific_variance[gaps]))
+    return drawn
+
+
+def _number(key: Key) -> int:
+    # The same name draws the same residuals in every chunk and on every machine.
+    return int.from_bytes(blake2b(repr(tuple(key)).encode(), digest_size=8).digest())
+
+
+def _closes(frame: Frame) -> FloatArray:
+    column = frame.underlyings.column
+    closes = np.full(frame.underlyings.returns.shape, np.nan)
+    priced = column != NO_COLUMN
+    closes[:, priced] = frame.market.prices.close[:, column[priced]]
+    return closes

@@ -1,0 +1,296 @@
+"""The engine `volatility`: how much a book varies, as it is held now and as it was lived with."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from risk_engine.domain import Status
+from risk_engine.engine.frame import Frame
+from risk_engine.engine.histories import (
+    MINIMUM,
+    SOURCES,
+    Amounts,
+    Histories,
+    amounts_of,
+    histories_of,
+    profits,
+)
+from risk_engine.engine.results import Answer, EngineResult, table
+from risk_engine.quant import har
+from risk_engine.quant.panel import NO_COLUMN, FloatArray, IntArray
+from risk_engine.quant.ranges import Bars, realised_variance
+from risk_engine.quant.returns import log_returns
+from risk_engine.quant.volatility import (
+    EWMA_DECAY,
+    EWMA_SLOW_DECAY,
+    TREND_STATISTIC,
+    TREND_WINDOWS,
+    Trend,
+    confidence_band,
+    downside_volatility,
+    ewma_volatility,
+    kurtosis,
+    per_year,
+    rolling_volatility,
+    volatility_percentile,
+    volatility_trend,
+)
+
+MODEL_VERSION: Final = "volatility-1"
+WINDOWS: Final = {21: 17, 63: 51, 252: MINIMUM}
+"""Sessions, and how many returns of them must be known."""
+YEAR: Final = 252
+RANKED: Final = 21
+"""The window whose volatility is ranked among its own past."""
+SENTENCES: Final = {
+    "nothing_modelled": "Nothing that is held has a history or a proxy to tell volatility from.",
+    "missing_history": "What has neither a history nor a proxy is left out.",
+    "proxied_history": "Private assets and short histories are told from factors.",
+    "stale_prices": "Some prices are older than three sessions.",
+    "short_history": "The history is too short for some windows: they are null.",
+    "no_realised_history": "The account's own history is too short for its realised volatility.",
+    "net_asset_value_not_positive": "Net asset value is not positive: only dollars are stated.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Volatilities of series in their own unit per year, (windows, series) or (series,)."""
+
+    volatility: FloatArray
+    low: FloatArray
+    high: FloatArray
+    observations: IntArray
+    fast: FloatArray
+    slow: FloatArray
+    downside: FloatArray
+    kurtosis: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Findings:
+    """Of all accounts. `held` and `priced` are of profits in dollars, `realised` of returns."""
+
+    held: Measured
+    priced: Measured
+    realised: Measured
+    forecast: har.Forecast
+    fit: har.Fit
+    trend: Trend
+    percentile: FloatArray
+
+
+def calculate(frame: Frame) -> list[Answer]:
+    """Measure every book of a frame; the answers are in their order.
+
+    `holdings` is what is held now, options at their dollar delta, through the past: risk.
+    `realised` is what the account went through, from its net asset values: performance.
+    """
+    histories = histories_of(frame)
+    amounts = amounts_of(frame, histories)
+    held = profits(frame, histories, amounts)
+    ranked = rolling_volatility(held, RANKED)
+    # What never varies has no place among its own past.
+    ranked = np.where(ranked > 0, ranked, np.nan)
+    findings = _Findings(
+        held=measure(held),
+        priced=measure(profits(frame, histories, amounts, proxied=False)),
+        realised=measure(_realised(frame)),
+        forecast=har.forecast_volatility(held**2),
+        fit=har.fit(har.regression_rows(held**2)),
+        trend=volatility_trend(held),
+        percentile=volatility_percentile(ranked),
+    )
+    underlyings = _underlyings(frame, histories)
+    return [
+        _answer(frame, account, findings, amounts, _held(frame, account, underlyings))
+        for account in range(len(frame.books))
+    ]
+
+
+def measure(series: FloatArray) -> Measured:
+    """Measure series, (sessions, series), by all windows and ages."""
+    tails = kurtosis(series[-YEAR:])
+    volatility = np.array(
+        [rolling_volatility(series[-w:], w, minimum=least)[-1] for w, least in WINDOWS.items()]
+    )
+    observations = np.array([np.isfinite(series[-w:]).sum(axis=0) for w in WINDOWS])
+    band = confidence_band(volatility, observations, tails)
+    return Measured(
+        volatility=volatility,
+        low=band.low,
+        high=band.high,
+        observations=observations,
+        fast=per_year(ewma_volatility(series, EWMA_DECAY)[-1]),
+        slow=per_year(ewma_volatility(series, EWMA_SLOW_DECAY)[-1]),
+        downside=downside_volatility(series[-YEAR:], minimum=MINIMUM),
+        kurtosis=tails,
+    )
+
+
+def _answer(
+    frame: Frame,
+    account: int,
+    findings: _Findings,
+    amounts: Amounts,
+    underlyings: dict[str, Any],
+) -> Answer:
+    nav = float(frame.net_asset_value[account])
+    unit = nav if nav > 0 else np.nan
+    codes = _codes(findings, amounts, account, nav)
+    payload = {
+        "net_asset_value": nav,
+        "holdings": _measures(findings.held, account, unit, in_dollars=True)
+        | {
+            "forecast": _forecast(findings, account, unit),
+            "trend": _trend(findings.trend, account),
+            "percentile": float(findings.percentile[account]),
+        },
+        "without_proxies": _measures(findings.priced, account, unit, in_dollars=True),
+        "realised": _measures(findings.realised, account, 1.0, in_dollars=False),
+        "underlyings": underlyings,
+        "coverage": amounts.shares(account, nav),
+        "notes": [{"code": code, "message": SENTENCES[code]} for code in codes],
+    }
+    return EngineResult(_status(codes), payload)
+
+
+def _codes(findings: _Findings, amounts: Amounts, account: int, nav: float) -> list[str]:
+    volatility = findings.held.volatility[:, account]
+    nothing = amounts.own[account] + amounts.proxied[account] == 0
+    found = {
+        "nothing_modelled": nothing and amounts.missing[account] > 0,
+        "missing_history": amounts.missing[account] > 0,
+        "proxied_history": amounts.proxied[account] > 0,
+        "stale_prices": amounts.stale[account] > 0,
+        "short_history": np.isnan(volatility).any(),
+        "no_realised_history": np.isnan(findings.realised.volatility[0, account]),
+        "net_asset_value_not_positive": not nav > 0,
+    }
+    return [code for code, applies in found.items() if applies]
+
+
+def _status(codes: list[str]) -> Status:
+    if "nothing_modelled" in codes:
+        return "insufficient"
+    if "missing_history" in codes or "short_history" in codes:
+        return "partial"
+    return "stale" if "stale_prices" in codes else "ok"
+
+
+def _measures(measured: Measured, one: int, unit: float, *, in_dollars: bool) -> dict[str, Any]:
+    volatility = measured.volatility[:, one]
+    windows: dict[str, Any] = {
+        "sessions": np.array(list(WINDOWS)),
+        "volatility": volatility / unit,
+        "low": measured.low[:, one] / unit,
+        "high": measured.high[:, one] / unit,
+        "observations": measured.observations[:, one],
+    }
+    if in_dollars:
+        windows["dollars_per_session"] = volatility / np.sqrt(YEAR)
+    return {
+        "windows": table(**windows),
+        "ewma": float(measured.fast[one] / unit),
+        "ewma_slow": float(measured.slow[one] / unit),
+        "downside": float(measured.downside[one] / unit),
+        "kurtosis": float(measured.kurtosis[one]),
+    }
+
+
+def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
+    forecast, fit = findings.forecast, findings.fit
+    volatility = float(forecast.volatility[account])
+    return {
+        "horizon_sessions": har.HORIZON,
+        "volatility": volatility / unit,
+        "low": float(forecast.low[account]) / unit,
+        "high": float(forecast.high[account]) / unit,
+        "dollars_per_session": volatility / np.sqrt(YEAR),
+        "model": har.MODELS[int(forecast.model[account])],
+        "loss": float(forecast.loss[account]),
+        "ewma_loss": float(forecast.ewma_loss[account]),
+        "rows": int(fit.rows[account]),
+        "coefficients": table(
+            term=list(har.TERMS),
+            value=fit.coefficients[account],
+            standard_error=np.sqrt(np.diag(fit.covariance[account])),
+        ),
+    }
+
+
+def _trend(trend: Trend, account: int) -> dict[str, Any]:
+    statistic = float(trend.statistic[account])
+    direction = "increasing" if statistic > TREND_STATISTIC else "stable"
+    if statistic < -TREND_STATISTIC:
+        direction = "decreasing"
+    return {
+        "direction": None if np.isnan(statistic) else direction,
+        "log_ratio": float(trend.log_ratio[account]),
+        "standard_error": float(trend.standard_error[account]),
+        "statistic": statistic,
+        "sessions": list(TREND_WINDOWS),
+    }
+
+
+def _realised(frame: Frame) -> FloatArray:
+    # Returns of net asset value between sessions that follow each other; no flows, as the ledger
+    # has none. (sessions - 1, accounts).
+    rows = frame.market.prices.rows
+    worth = np.full((len(rows), len(frame.books)), np.nan)
+    for account, history in enumerate(frame.histories):
+        for session, value in zip(history.sessions, history.net_asset_value, strict=True):
+            if session in rows:
+                worth[rows[session], account] = value
+    worth[-1] = frame.net_asset_value
+    before = np.where(worth[:-1] > 0, worth[:-1], np.nan)
+    return worth[1:] / before - 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Underlyings:
+    measured: Measured
+    forecast: har.Forecast
+    histories: Histories
+
+
+def _underlyings(frame: Frame, histories: Histories) -> _Underlyings:
+    returns = np.where(histories.returns > -1, histories.returns, np.nan)
+    logs = log_returns(returns)
+    variance = _ranges(frame, logs)
+    variance = np.where(np.isfinite(variance), variance, logs**2)
+    return _Underlyings(measure(logs), har.forecast_volatility(variance), histories)
+
+
+def _ranges(frame: Frame, logs: FloatArray) -> FloatArray:
+    # Variances from opening, high and low where there are such.
+    variance = np.full(logs.shape, np.nan)
+    prices, column = frame.market.prices, frame.underlyings.column
+    if prices.open is None or prices.high is None or prices.low is None:
+        return variance
+    priced = np.flatnonzero(column != NO_COLUMN)
+    cells = (prices.open, prices.high, prices.low, prices.close)
+    bars = Bars(*(prices_[1:, column[priced]] for prices_ in cells), logs[:, priced])
+    variance[:, priced] = realised_variance(bars)
+    return variance
+
+
+def _held(frame: Frame, account: int, found: _Underlyings) -> dict[str, Any]:
+    deltas, nav = frame.dollar_deltas[account], float(frame.net_asset_value[account])
+    held = np.flatnonzero(deltas)
+    held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
+    keys = [frame.underlyings.keys[row] for row in held]
+    volatility = found.measured.volatility[:, held]
+    return table(
+        symbol=[key.symbol for key in keys],
+        subtype=[key.subtype for key in keys],
+        dollar_delta=deltas[held],
+        weight=deltas[held] / (nav if nav > 0 else np.nan),
+        **{f"volatility_{window}d": volatility[place] for place, window in enumerate(WINDOWS)},
+        ewma=found.measured.fast[held],
+        forecast=found.forecast.volatility[held],
+        forecast_model=[har.MODELS[model] for model in found.forecast.model[held]],
+        observations=found.histories.observations[held],
+        source=[SOURCES[source] for source in found.histories.source[held]],
+    )

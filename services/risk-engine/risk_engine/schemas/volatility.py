@@ -1,0 +1,206 @@
+"""The payload of the engine `volatility`, and what existing clients read of it."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from risk_engine.repository import Known
+from risk_engine.schemas.base import Answer, Engine, Money, Number
+from risk_engine.schemas.summary import read
+
+Direction = Literal["increasing", "decreasing", "stable"]
+Source = Literal["own", "proxied", "missing"]
+
+
+class NoteOut(Answer):
+    """Something a reader must know."""
+
+    code: str
+    message: str
+
+
+class Shares(Answer):
+    """How much of the account rests on what: sums of |value| over net asset value."""
+
+    own: Number | None = Field(description="With a price history of its own")
+    proxied: Number | None = Field(description="Told from factors: private or too young")
+    missing: Number | None = Field(description="Left out: no history, no proxy, or no model")
+    stale: Number | None = Field(description="Part of the above: last price over 3 sessions old")
+    of: Literal["net_asset_value"]
+
+
+class Window(Answer):
+    """Close-to-close volatility over the last sessions, per year, with its 95 % interval."""
+
+    sessions: int
+    volatility: Number | None = Field(description="Per year, as a fraction of what varies")
+    low: Number | None = Field(description="Lower end of the 95 % interval")
+    high: Number | None = Field(description="Upper end of the 95 % interval")
+    observations: int = Field(description="Known returns in the window")
+
+
+class DollarWindow(Window):
+    """The same of profits: fractions are of net asset value."""
+
+    dollars_per_session: Money | None = Field(description="One standard deviation, money")
+
+
+class Measures(Answer):
+    """What all series are measured by; volatilities are per year."""
+
+    ewma: Number | None = Field(description="By age, decay 0.94")
+    ewma_slow: Number | None = Field(description="By age, decay 0.97")
+    downside: Number | None = Field(description="Root mean square of losses, 252 sessions")
+    kurtosis: Number | None = Field(description="Of 252 sessions; 3 is Gaussian")
+
+
+class Coefficient(Answer):
+    """A term of the regression, in logs, with its Newey-West standard error."""
+
+    term: Literal["constant", "day", "week", "month"]
+    value: Number | None
+    standard_error: Number | None
+
+
+class Forecast(Answer):
+    """Volatility expected over the next sessions, per year."""
+
+    horizon_sessions: int
+    volatility: Number | None
+    low: Number | None = Field(description="Lower end of the 95 % band of what will be realised")
+    high: Number | None = Field(description="Upper end of that band")
+    dollars_per_session: Money | None = Field(description="One standard deviation, money")
+    model: str | None = Field(description="har_ewma_0.94, or ewma_0.97 for a short history")
+    loss: Number | None = Field(description="Mean QLIKE of the model on sessions not fitted to")
+    ewma_loss: Number | None = Field(description="The same of EWMA 0.94 alone")
+    rows: int = Field(description="Rows of the regression")
+    coefficients: list[Coefficient]
+
+
+class Trend(Answer):
+    """Volatility of the last 21 sessions against that of the last 126."""
+
+    direction: Direction | None
+    log_ratio: Number | None = Field(description="ln(s21 / s126)")
+    standard_error: Number | None
+    statistic: Number | None = Field(description="Beyond +-1.64 there is a trend")
+    sessions: list[int]
+
+
+class Holdings(Measures):
+    """What is held now, through the past: of net asset value."""
+
+    windows: list[DollarWindow]
+    forecast: Forecast
+    trend: Trend
+    percentile: Number | None = Field(
+        description="Where 21-session volatility stands among that of two years, 0 to 1"
+    )
+
+
+class WithoutProxies(Measures):
+    """What is held now and has a price history of its own: of net asset value."""
+
+    windows: list[DollarWindow]
+
+
+class Realised(Measures):
+    """What the account went through: returns of its stored net asset values."""
+
+    windows: list[Window]
+
+
+class UnderlyingVolatility(Answer):
+    """An underlying that is held, its volatility per year."""
+
+    symbol: str
+    subtype: str | None = Field(description="Of a private asset")
+    dollar_delta: Money = Field(description="Signed, options at their delta")
+    weight: Number | None = Field(description="dollar_delta / net asset value")
+    volatility_21d: Number | None
+    volatility_63d: Number | None
+    volatility_252d: Number | None
+    ewma: Number | None
+    forecast: Number | None
+    forecast_model: str | None
+    observations: int
+    source: Source
+
+
+class VolatilityOut(Engine):
+    """How much a portfolio varies."""
+
+    engine: Literal["volatility"]
+    net_asset_value: Money
+    holdings: Holdings
+    without_proxies: WithoutProxies
+    realised: Realised
+    underlyings: list[UnderlyingVolatility] = Field(description="By |dollar_delta|, largest first")
+    coverage: Shares
+    notes: list[NoteOut]
+
+
+class VolatilityData(Answer):
+    """Annual volatility as existing clients read it, of what is held now; fractions of NAV."""
+
+    realized_volatility_21d: Number | None
+    realized_volatility_63d: Number | None
+    expected_volatility_21d: Number | None
+    volatility_trend: Direction | None
+    volatility_percentile: Number | None
+
+
+class Volatility(Answer):
+    """A portfolio's volatility, under the names existing clients know."""
+
+    available: bool
+    portfolio_id: UUID
+    calculation_date: date | None
+    data: VolatilityData | None
+    metadata: Mapping[str, Any]
+
+
+def volatility(portfolio_id: UUID, known: Known | None) -> Volatility:
+    """Read the newest result; None is a portfolio not heard of."""
+    result = None if known is None else read("volatility", known, VolatilityOut)
+    if result is None or result.status == "insufficient":
+        return Volatility(
+            available=False,
+            portfolio_id=portfolio_id,
+            calculation_date=None if result is None else result.as_of,
+            data=None,
+            metadata={"error": _why(known, result)},
+        )
+    held = result.holdings
+    by_sessions = {window.sessions: window.volatility for window in held.windows}
+    return Volatility(
+        available=True,
+        portfolio_id=portfolio_id,
+        calculation_date=result.as_of,
+        data=VolatilityData(
+            realized_volatility_21d=by_sessions[21],
+            realized_volatility_63d=by_sessions[63],
+            expected_volatility_21d=held.forecast.volatility,
+            volatility_trend=held.trend.direction,
+            volatility_percentile=held.percentile,
+        ),
+        metadata={
+            "forecast_model": "HAR" if held.forecast.model == "har_ewma_0.94" else "EWMA",
+            "trading_day_windows": "21d, 63d",
+            "basis": "holdings",
+            "status": result.status,
+            "coverage": result.coverage.model_dump(),
+        },
+    )
+
+
+def _why(known: Known | None, result: VolatilityOut | None) -> str:
+    if result is not None:
+        return " ".join(note.message for note in result.notes)
+    failure = None if known is None else known.failures.get("volatility")
+    if failure is not None:
+        return failure.message
+    return "Volatility has not been calculated yet."
