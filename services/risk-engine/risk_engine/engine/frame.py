@@ -16,8 +16,6 @@ import numpy as np
 from risk_engine.domain import Book, History, Market, Valuation
 from risk_engine.engine.factor_model import FactorModel, factor_model
 from risk_engine.engine.options import Contracts, contract_of, contracts_of, price_contracts
-from risk_engine.engine.scenario_file import shipped_scenarios
-from risk_engine.engine.scenarios import ScenarioSet
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, underlyings_of
 from risk_engine.engine.valuation import Valued, value
@@ -58,7 +56,7 @@ class Frame:
 
     `dollar_deltas` are by account and underlying, (accounts, underlyings): the sum over holdings
     that could be modelled. `net_asset_value` is (accounts,). `histories` are what is stored of the
-    accounts' sessions before `as_of`, `scenarios` what is to be stressed.
+    accounts' sessions before `as_of`.
     """
 
     market: Market
@@ -71,7 +69,6 @@ class Frame:
     exposures: Exposures
     dollar_deltas: FloatArray
     factor_model: FactorModel
-    scenarios: ScenarioSet
 
     @property
     def as_of(self) -> date:
@@ -89,7 +86,6 @@ def lay_out_chunk(
     market: Market,
     opening_cash: Mapping[UUID, Decimal],
     histories: Sequence[History],
-    scenarios: ScenarioSet | None = None,
 ) -> Frame:
     """Lay out books none of which `engine.ledger.refusal` refuses."""
     underlyings = underlyings_of(books, market)
@@ -114,7 +110,6 @@ def lay_out_chunk(
         exposures=exposures,
         dollar_deltas=_by_underlying(exposures, len(books), len(underlyings)),
         factor_model=factor_model(underlyings, market),
-        scenarios=shipped_scenarios() if scenarios is None else scenarios,
     )
 
 

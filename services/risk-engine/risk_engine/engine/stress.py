@@ -1,19 +1,20 @@
 """The eighth engine: what named events would cost each account, and which event costs it most."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from risk_engine.domain import Status
-from risk_engine.engine.factor_model import FACTORS
+from risk_engine.domain import Scenario, ScenarioSet, Status
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.results import Answer, EngineResult, table
-from risk_engine.engine.scenarios import Scenario, ScenarioSet
+from risk_engine.engine.scenario_file import shipped_scenarios
 from risk_engine.engine.stress_inputs import StressInputs, stress_inputs
 from risk_engine.engine.stress_replays import Replays, run_replays
 from risk_engine.engine.stress_reverse import HORIZON, LOSSES, ReverseRuns, run_reverse
 from risk_engine.engine.stress_runs import CAUSES, ScenarioRuns, run_scenarios
+from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.stress_attribution import GREEKS
 
@@ -42,26 +43,28 @@ SENTENCES: Final[Mapping[str, str]] = {
 def calculate(frame: Frame) -> list[Answer]:
     """Stress all books of a frame; the answers are in their order."""
     inputs = stress_inputs(frame)
-    scenarios = frame.scenarios.active
-    runs = run_scenarios(inputs, scenarios)
-    replays = run_replays(inputs, frame.scenarios.windows)
-    reverse = run_reverse(inputs)
-    return [
-        _answer(inputs, account, frame.scenarios, runs, replays, reverse)
-        for account in range(len(frame.books))
-    ]
+    scenarios = frame.market.scenarios or shipped_scenarios()
+    found = _Found(
+        scenarios=scenarios,
+        runs=run_scenarios(inputs, scenarios.active),
+        replays=run_replays(inputs, scenarios.windows),
+        reverse=run_reverse(inputs),
+    )
+    return [_answer(inputs, account, found) for account in range(len(frame.books))]
 
 
-def _answer(
-    inputs: StressInputs,
-    account: int,
-    scenarios: ScenarioSet,
-    runs: ScenarioRuns,
-    replays: Replays,
-    reverse: ReverseRuns,
-) -> EngineResult:
+@dataclass(frozen=True, eq=False)
+class _Found:
+    scenarios: ScenarioSet
+    runs: ScenarioRuns
+    replays: Replays
+    reverse: ReverseRuns
+
+
+def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
     worth = float(inputs.frame.net_asset_value[account])
     mine = np.flatnonzero(inputs.book.positions.portfolio == account)
+    scenarios, runs = found.scenarios, found.runs
     counts = _counts(inputs, mine, runs, worth)
     return EngineResult(
         _status(counts, len(mine)),
@@ -74,8 +77,8 @@ def _answer(
             "greeks": list(GREEKS),
             "scenarios": _scenarios(scenarios.active, runs, account, worth),
             "positions": _positions(inputs, mine, runs),
-            "replays": _replays(scenarios, replays, account, worth),
-            "reverse": _reverse(reverse, account),
+            "replays": _replays(scenarios, found.replays, account, worth),
+            "reverse": _reverse(found.reverse, account),
             "notes": [
                 {"code": code, "message": sentence.format(count=counts[code])}
                 for code, sentence in SENTENCES.items()

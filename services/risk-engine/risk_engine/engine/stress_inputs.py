@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from risk_engine.domain import Position
-from risk_engine.engine.factor_model import FACTORS
+from risk_engine.domain.scenarios import MARKET, RATES
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.scenarios import MARKET, RATES
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
+from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.reverse_stress import Book
 from risk_engine.quant.stress import FactorAxis, Underlyings

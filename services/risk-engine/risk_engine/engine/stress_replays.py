@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-from risk_engine.engine.factor_model import FACTORS
-from risk_engine.engine.scenarios import Window
+from risk_engine.domain.scenarios import Window
 from risk_engine.engine.stress_inputs import AXIS, StressInputs
 from risk_engine.engine.stress_runs import expected_shocks, total
+from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import FloatArray
 from risk_engine.quant.replay import window_moves, window_returns
 from risk_engine.quant.stress import Moves, underlying_moves, volatility_shock
@@ -79,6 +79,7 @@ def run_replays(inputs: StressInputs, windows: Sequence[Window]) -> Replays:
     unknown = np.array([one.reason is not None for one in told], dtype=np.bool_)
     profit[:, unknown] = np.nan
     by_own = np.where(np.isnan(own[held.underlying]), np.nan, profit)
+    moves[unknown], volatility[unknown] = np.nan, np.nan
     return Replays(
         moves=moves,
         sources=tuple(

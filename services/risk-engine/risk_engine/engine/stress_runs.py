@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from risk_engine.domain.scenarios import FUNDS, LEGS, MARKET, RATES, Scenario
 from risk_engine.engine.asset_classes import fund_durations
-from risk_engine.engine.factor_model import FACTORS
-from risk_engine.engine.scenarios import FUNDS, LEGS, MARKET, RATES, Scenario
 from risk_engine.engine.stress_inputs import AXIS, StressInputs
 from risk_engine.quant.conditional import (
     Plausibility,
@@ -17,6 +16,7 @@ from risk_engine.quant.conditional import (
     plausibility,
     spread_shocks,
 )
+from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.margin import maintenance_margin
 from risk_engine.quant.panel import BoolArray, FloatArray
 from risk_engine.quant.stress import Moves, underlying_moves, volatility_shock
