@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import exposure, portfolio
+from risk_engine.api import exposure, portfolio, stress
 
 router = APIRouter()
-for part in (portfolio, exposure):
+for part in (portfolio, exposure, stress):
     router.include_router(part.router)

@@ -16,6 +16,7 @@ from risk_engine.schemas.report import (
     report,
     valuations,
 )
+from risk_engine.schemas.stress_reads import Stress, StressTest, stress, stress_test
 
 __all__ = [
     "ConcentrationMetrics",
@@ -23,6 +24,8 @@ __all__ = [
     "Overview",
     "Report",
     "SectorExposure",
+    "Stress",
+    "StressTest",
     "Valuations",
     "ValuationsRequest",
     "concentration_metrics",
@@ -30,5 +33,7 @@ __all__ = [
     "overview",
     "report",
     "sector_exposure",
+    "stress",
+    "stress_test",
     "valuations",
 ]
