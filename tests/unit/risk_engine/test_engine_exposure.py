@@ -178,6 +178,15 @@ def test_an_old_price_makes_a_result_stale():
     assert "stale_prices" in codes(answer)
 
 
+def test_a_share_without_a_price_makes_a_result_partial():
+    frame = six_frame(six_book(lines=(LONG, SHORT)))
+    values = replace(frame.valued.values, carried=np.array([True, False]))
+    answer = calculate(replace(frame, valued=replace(frame.valued, values=values)))[0]
+    assert isinstance(answer, EngineResult)
+    assert answer.status == "partial"
+    assert answer.payload["quality"]["of_gross_value"]["stale"] == pytest.approx(80 / 110)
+
+
 def test_an_option_nobody_can_model_is_counted_and_in_no_total():
     frame = six_frame(six_book(lines=(LONG, LONG_CALL)))
     delta = np.where(frame.exposures.is_option, NAN, frame.exposures.dollar_delta)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from risk_engine.domain import History, Market, Rates, Snapshots
-from risk_engine.engine.options import contracts_of, price_contracts
+from risk_engine.engine.listing import contract_of, contracts_of
+from risk_engine.engine.options import price_contracts
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import underlyings_of
 from risk_engine.engine.valuation import value
@@ -31,7 +32,9 @@ AFTER = dict(zip(("6", "7", "8", "9"), SESSIONS[4:], strict=True))
 def contracts(books, prices, price, source):
     """Return the contracts of some books, all at one price."""
     everything = Market(prices, prices, Snapshots.silent(), {}, Rates.unknown(), None)
-    found = price_contracts(contracts_of(books), underlyings_of(books, everything), everything)
+    underlyings = underlyings_of(books, everything)
+    listing = contracts_of(books, underlyings, everything)
+    found = price_contracts(listing, underlyings, everything)
     count = len(found)
     return replace(
         found,
@@ -45,7 +48,8 @@ def valued(*positions, price=NAN, source="quote", as_of=AS_OF, stored=None, pric
     """Value a book with its options at this price and what is stored of theirs."""
     a_book = book(positions, **more)
     panel = prices or market({"SPY": SPY})
-    symbols = [contract.symbol for contract in contracts_of([a_book])]
+    held = [contract_of(position) for position in positions]
+    symbols = [contract.symbol for contract in held if contract is not None]
     sessions = {session: dict.fromkeys(symbols, mark) for session, mark in (stored or {}).items()}
     history = History((), np.empty(0), np.empty(0), sessions)
     found = value(

@@ -179,26 +179,16 @@ def test_a_hedge_is_no_concentration():
     same = np.array([[0.04, 0.04], [0.04, 0.04]])
     assert c.implied_correlation(np.array([1.0, 1.0]), same) == pytest.approx(1)
     assert c.implied_correlation(np.array([1.0, -1.0]), same) == pytest.approx(-1)
-    assert np.isnan(c.diversification_ratio(np.array([1.0, -1.0]), same))
     assert np.isnan(c.implied_correlation(np.array([1.0, 0.0]), same))
 
 
-def test_the_diversification_ratio_of_equal_strangers_is_the_root_of_their_number():
-    covariance = 0.09 * np.eye(9)
-    assert c.diversification_ratio(np.full(9, -0.2), covariance) == pytest.approx(3)
-    one = np.array([[0.04]])
-    assert c.diversification_ratio(np.array([0.5]), one) == pytest.approx(1)
-
-
 @given(st.integers(0, 10_000), st.floats(0.1, 1e6))
-def test_money_or_fractions_and_the_side_of_the_book_change_no_ratio(seed, scale):
+def test_money_or_fractions_and_the_side_of_the_book_change_nothing(seed, scale):
     covariance = sample_covariance(drawn(series=4, seed=seed))
     exposures = np.random.default_rng(seed).normal(size=4)
-    for measure in (c.implied_correlation, c.diversification_ratio):
-        value = measure(exposures, covariance)
-        assert measure(-scale * exposures, covariance) == pytest.approx(value, rel=1e-9)
-    assert -1 <= c.implied_correlation(exposures, covariance) <= 1
-    assert c.diversification_ratio(exposures, covariance) >= 1
+    implied = c.implied_correlation(exposures, covariance)
+    assert c.implied_correlation(-scale * exposures, covariance) == pytest.approx(implied, rel=1e-9)
+    assert -1 <= implied <= 1
 
 
 @given(st.integers(0, 10_000))

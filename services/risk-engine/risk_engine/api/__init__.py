@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import exposure, portfolio, stress
+from risk_engine.api import exposure, greeks, portfolio, stress
 
 router = APIRouter()
-for part in (portfolio, exposure, stress):
+for part in (portfolio, greeks, exposure, stress):
     router.include_router(part.router)

@@ -23,7 +23,7 @@ ENGINES: tuple[EngineName, ...] = (
     "market_risk",
     "stress",
 )
-BUILT: tuple[EngineName, ...] = ("valuation", "exposure", "stress")
+BUILT: tuple[EngineName, ...] = ("valuation", "greeks", "exposure", "stress")
 
 Status = Literal["ok", "partial", "insufficient", "stale"]
 

@@ -1,12 +1,12 @@
 """The engine `correlation`: how what a book holds moves together, and what it does to risk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of
+from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
@@ -14,7 +14,6 @@ from risk_engine.quant.correlation import (
     MIN_OVERLAP,
     WINDOW,
     Shrunk,
-    diversification_ratio,
     false_discovery_rates,
     fisher_interval,
     implied_correlation,
@@ -106,7 +105,6 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
         },
         "mean_correlation": shrunk.mean,
         "implied_correlation": implied_correlation(exposures, covariance),
-        "diversification_ratio": diversification_ratio(exposures, covariance),
         "risk": _risk(exposures, covariance, unit),
         "significance": _significance(chosen),
         **_grouped(chosen, shrunk, exposures, covariance, unit),
@@ -168,21 +166,25 @@ def _unmodelled(frame: Frame, account: int) -> bool:
 def _head(chunk: _Chunk, account: int, chosen: _Chosen) -> dict[str, Any]:
     frame = chunk.frame
     nav = float(frame.net_asset_value[account])
-    correlated = np.isin(frame.exposures.underlying, chosen.rows)
-    correlated &= (frame.exposures.account == account) & ~np.isnan(frame.exposures.dollar_delta)
-    value = float(np.abs(frame.exposures.value[correlated]).sum())
     return {
         "net_asset_value": nav,
         "sessions": WINDOW,
         "first_session": frame.market.prices.sessions[-WINDOW:][0].isoformat(),
         "min_overlap": MIN_OVERLAP,
-        "coverage": {
-            **chunk.amounts.shares(account, nav),
-            "correlated": value / nav if nav > 0 else np.nan,
-        },
+        "quality": chunk.amounts.quality(account, nav),
+        "correlated": _correlated(chunk, account, chosen, nav),
         "concentration": _concentration(frame, account),
         "notes": [{"code": code, "message": SENTENCES[code]} for code in chosen.codes],
     }
+
+
+def _correlated(chunk: _Chunk, account: int, chosen: _Chosen, nav: float) -> dict[str, float]:
+    exposures, amounts = chunk.frame.exposures, chunk.amounts
+    inside = np.isin(exposures.underlying, chosen.rows) & (exposures.account == account)
+    inside &= exposures.is_open & ~np.isnan(exposures.dollar_delta)
+    value = float(np.abs(exposures.value[inside]).sum())
+    gross = sum(float(getattr(amounts, one.name)[account]) for one in fields(amounts))
+    return {"of_net_asset_value": share_of(value, nav), "of_gross_value": share_of(value, gross)}
 
 
 def _concentration(frame: Frame, account: int) -> dict[str, Any]:
@@ -219,6 +221,8 @@ def _risk(exposures: FloatArray, covariance: FloatArray, unit: float) -> dict[st
     net = float(np.sqrt(max(exposures @ covariance @ exposures, 0.0)))
     gross = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
     return {
+        # Of a perfect hedge nothing is left but what rounding leaves.
+        "diversification_ratio": gross / net if net > 1e-7 * gross else float("nan"),
         "volatility": net / unit,
         "undiversified": gross / unit,
         "dollars": net,

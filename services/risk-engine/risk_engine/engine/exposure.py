@@ -12,7 +12,7 @@ from risk_engine.engine.exposure_notes import notes_of, status_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.liquidity import Liquidity, liquidity_of, liquidity_payload
 from risk_engine.engine.results import Answer, EngineResult, table
-from risk_engine.engine.valuation import LEAST_AMOUNT
+from risk_engine.engine.statement import LEAST_AMOUNT
 from risk_engine.quant.concentration import TOP
 from risk_engine.quant.exposure import LongShort, span_of
 

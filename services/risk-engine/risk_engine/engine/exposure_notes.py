@@ -9,7 +9,7 @@ from risk_engine.domain import Note, Status
 from risk_engine.engine.exposure_measures import Measures
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.liquidity import Liquidity
-from risk_engine.engine.valuation import LEAST_AMOUNT
+from risk_engine.engine.statement import LEAST_AMOUNT
 from risk_engine.quant.exposure import span_of
 from risk_engine.quant.sectors import LEAST_NET
 
@@ -92,11 +92,14 @@ def status_of(frame: Frame, measures: Measures, account: int) -> Status:
     Private assets have proxies by design and leave a result as good as it is.
     """
     some = span_of(frame.exposures.account, account)
-    known = ~np.isnan(frame.exposures.dollar_delta[some][frame.exposures.is_open[some]])
+    is_open = frame.exposures.is_open[some]
+    known = ~np.isnan(frame.exposures.dollar_delta[some][is_open])
     if known.size and not known.any():
         return "insufficient"
+    expected = frame.valued.ledger.holdings.expects_price[some]
+    unpriced = is_open & expected & frame.valued.values.carried[some]
     beta = measures.netted.beta[span_of(measures.netted.pairs.account, account)]
     invalid = frame.valuations[account].coverage.invalid_positions
-    if not known.all() or invalid or np.isnan(beta).any():
+    if not known.all() or unpriced.any() or invalid or np.isnan(beta).any():
         return "partial"
     return "stale" if measures.quality.stale[account] > 0 else "ok"

@@ -15,7 +15,8 @@ import numpy as np
 
 from risk_engine.domain import Book, History, Market, Valuation
 from risk_engine.engine.factor_model import FactorModel, factor_model
-from risk_engine.engine.options import Contracts, contract_of, contracts_of, price_contracts
+from risk_engine.engine.listing import contracts_of
+from risk_engine.engine.options import Contracts, price_contracts
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, underlyings_of
 from risk_engine.engine.valuation import Valued, value
@@ -89,7 +90,7 @@ def lay_out_chunk(
 ) -> Frame:
     """Lay out books none of which `engine.ledger.refusal` refuses."""
     underlyings = underlyings_of(books, market)
-    contracts = price_contracts(contracts_of(books), underlyings, market)
+    contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market)
     valued = value(
         books,
         market.prices,
@@ -98,7 +99,7 @@ def lay_out_chunk(
         contracts=contracts,
         histories=histories,
     )
-    exposures = _exposures(valued, underlyings, contracts)
+    exposures = _exposures(books, valued, underlyings, contracts)
     return Frame(
         market=market,
         books=tuple(books),
@@ -113,18 +114,24 @@ def lay_out_chunk(
     )
 
 
-def _exposures(valued: Valued, underlyings: Underlyings, contracts: Contracts) -> Exposures:
+def _exposures(
+    books: Sequence[Book], valued: Valued, underlyings: Underlyings, contracts: Contracts
+) -> Exposures:
     holdings, values = valued.ledger.holdings, valued.values
-    positions = [
-        line.position for lines in valued.ledger.lines for line in lines if line.row is not None
+    held = [
+        (book.portfolio_id, line.position)
+        for book, lines in zip(books, valued.ledger.lines, strict=True)
+        for line in lines
+        if line.row is not None
     ]
+    positions = [position for _, position in held]
     keys = [key_of(position) for position in positions]
     underlying = np.array(
         [NO_UNDERLYING if key is None else underlyings.rows[key] for key in keys], dtype=np.int64
     )
-    found = [contract_of(position) for position in positions]
     contract = np.array(
-        [NO_CONTRACT if one is None else contracts.rows[one] for one in found], dtype=np.int64
+        [contracts.rows.get((owner, position.id), NO_CONTRACT) for owner, position in held],
+        dtype=np.int64,
     )
     is_option = np.array([one.investment_class == "OPTIONS" for one in positions], dtype=np.bool_)
     is_open = ~values.pending & ~values.closed
@@ -139,7 +146,9 @@ def _exposures(valued: Valued, underlyings: Underlyings, contracts: Contracts) -
         return np.where(is_option & is_open, held, otherwise)
 
     nothing = np.zeros_like(value)
-    spot, greeks = contracts.terms.spot, contracts.greeks
+    greeks = contracts.greeks
+    # What has expired has a delta of nothing, of a spot that may not be known.
+    spot = np.where(greeks.delta == 0, 0.0, contracts.terms.spot)
     return Exposures(
         account=holdings.account,
         underlying=underlying,

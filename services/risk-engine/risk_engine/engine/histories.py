@@ -15,14 +15,14 @@ from risk_engine.engine.frame import Frame
 from risk_engine.engine.underlyings import NO_UNDERLYING, Key
 from risk_engine.quant.filtered_simulation import drawn_residuals, fill_from_factors
 from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray, sum_by
-from risk_engine.quant.returns import coverage
+from risk_engine.quant.returns import MIN_COVERAGE, coverage
 from risk_engine.quant.rolling import column_sum
 
 WINDOW: Final = 252
 MINIMUM: Final = 60
 
-OWN, PROXIED, MISSING = range(3)
-SOURCES: Final = ("own", "proxied", "missing")
+OWN, PROXIED, UNMODELLED = range(3)
+SOURCES: Final = ("own", "proxied", "unmodelled")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +31,9 @@ class Histories:
 
     `source` is OWN where the last WINDOW sessions have MINIMUM returns or more and four of five
     since the first close; PROXIED where the factor model speaks for a private asset or one with a
-    shorter history; MISSING where nothing does. Returns of an OWN one are filled from factors where
-    it has none. `observations` are its own returns in the window; a `stale` one has had no close
-    for more than three sessions.
+    shorter history; UNMODELLED where nothing does. Returns of an OWN one are filled from factors
+    where it has none. `observations` are its own returns in the window; a `stale` one is OWN and
+    has had no close for more than three sessions.
     """
 
     returns: FloatArray
@@ -46,20 +46,33 @@ class Histories:
 class Amounts:
     """How much of an account a result rests on, (accounts,): sums of |value| in dollars.
 
-    `own`, `proxied` and `missing` as `Histories.source` has them, an option that could not be
-    modelled being missing; `stale` is a part of the first two.
+    Each open holding is in one of them: `unmodelled` has no history and no proxy, or is an option
+    without Greeks; `stale` has a history of its own that ended more than three sessions ago.
     """
 
-    own: FloatArray
+    modelled: FloatArray
     proxied: FloatArray
-    missing: FloatArray
     stale: FloatArray
+    unmodelled: FloatArray
 
-    def shares(self, account: int, net_asset_value: float) -> dict[str, Any]:
-        """Return each as a fraction of NAV, which may be above 1; NaN where NAV is not positive."""
-        nav = net_asset_value if net_asset_value > 0 else np.nan
-        found = {one.name: getattr(self, one.name)[account] / nav for one in fields(self)}
-        return {**found, "of": "net_asset_value"}
+    @property
+    def told(self) -> FloatArray:
+        """Return what has a history of its own, however old."""
+        return self.modelled + self.stale
+
+    def quality(self, account: int, net_asset_value: float) -> dict[str, Any]:
+        """Return each as a fraction of NAV and of gross value; NaN where that is not positive."""
+        found = {one.name: float(getattr(self, one.name)[account]) for one in fields(self)}
+        wholes = {"of_net_asset_value": net_asset_value, "of_gross_value": sum(found.values())}
+        return {
+            name: {part: share_of(amount, whole) for part, amount in found.items()}
+            for name, whole in wholes.items()
+        }
+
+
+def share_of(amount: float, whole: float) -> float:
+    """Return a fraction; NaN of a whole that is not positive."""
+    return amount / whole if whole > 0 else float("nan")
 
 
 def histories_of(frame: Frame) -> Histories:
@@ -73,13 +86,15 @@ def histories_of(frame: Frame) -> Histories:
         _residuals(frame, cash),
     )
     found = coverage(_closes(frame), underlyings.returns, WINDOW)
-    proxied = np.isfinite(filled[-WINDOW:]).sum(axis=0) >= MINIMUM
-    source = np.where(found.sufficient(MINIMUM) | cash, OWN, np.where(proxied, PROXIED, MISSING))
+    with np.errstate(invalid="ignore"):
+        own = (found.observations >= MINIMUM) & (found.share >= MIN_COVERAGE)
+    proxied = np.isfinite(filled[-WINDOW:]).mean(axis=0) >= MIN_COVERAGE
+    source = np.where(own | cash, OWN, np.where(proxied, PROXIED, UNMODELLED))
     return Histories(
         returns=filled,
         source=source.astype(np.int64),
         observations=found.observations,
-        stale=found.stale & (found.observations > 0),
+        stale=own & found.stale,
     )
 
 
@@ -93,10 +108,9 @@ def profits(
     account that holds something and nothing of it can be told of.
     """
     used = histories.source <= (PROXIED if proxied else OWN)
-    told = amounts.own + (amounts.proxied if proxied else 0)
-    held_at_all = amounts.own + amounts.proxied + amounts.missing
+    told = amounts.told + (amounts.proxied if proxied else 0.0)
     series = np.zeros((len(histories.returns), len(frame.books)))
-    series[:, (told == 0) & (held_at_all > 0)] = np.nan
+    series[:, (told == 0) & (amounts.proxied + amounts.unmodelled > 0)] = np.nan
     for account, deltas in enumerate(frame.dollar_deltas):
         held = np.flatnonzero((deltas != 0) & used)
         if held.size:
@@ -109,7 +123,7 @@ def amounts_of(frame: Frame, histories: Histories) -> Amounts:
     """Say how much of each account has a history."""
     exposures = frame.exposures
     known = ~np.isnan(exposures.dollar_delta) & (exposures.underlying != NO_UNDERLYING)
-    source = np.full(known.shape, MISSING)
+    source = np.full(known.shape, UNMODELLED)
     source[known] = histories.source[exposures.underlying[known]]
     stale = np.zeros(known.shape, dtype=np.bool_)
     stale[known] = histories.stale[exposures.underlying[known]]
@@ -118,9 +132,12 @@ def amounts_of(frame: Frame, histories: Histories) -> Amounts:
         return sum_by(exposures.account[which], np.abs(exposures.value[which]), len(frame.books))
 
     held = exposures.is_open & ~np.isnan(exposures.value)
+    own = held & (source == OWN)
     return Amounts(
-        *(total(held & (source == one)) for one in (OWN, PROXIED, MISSING)),
-        stale=total(held & stale & (source != MISSING)),
+        modelled=total(own & ~stale),
+        proxied=total(held & (source == PROXIED)),
+        stale=total(own & stale),
+        unmodelled=total(held & (source == UNMODELLED)),
     )
 
 

@@ -137,7 +137,8 @@ def lay_out(
             if fault is not None:
                 of_book.append(Line(position, None, fault))
                 continue
-            column, reason, source = _price_source(position, prices, usable, options, as_of)
+            today = options.today(account, position)
+            column, reason, source = _price_source(position, prices, usable, today, as_of)
             fault = _fault(position, amounts, as_of)
             of_book.append(Line(position, len(held), reason, source, fault))
             held.append(_Held(account, column, position, amounts, fault is not None))
@@ -204,7 +205,9 @@ def _ledger(
     splits = actions(panel.split_ratio, idle=1.0)
     rows = last_row(panel.day, since_day), np.full(column.shape, panel.day.size - 1)
     is_split = split_factor(splits, terms.split_column, *rows) != 1
-    today = np.array([options.today(one)[0] for one in positions], dtype=np.float64)
+    today = np.array(
+        [options.today(one.account, one.position)[0] for one in held], dtype=np.float64
+    )
     today[is_split] = np.nan
     series, marks = marks_of(
         positions,
@@ -273,7 +276,7 @@ def _price_source(
     position: Position,
     prices: Prices,
     usable: Mapping[str, int],
-    options: OptionPrices,
+    option: tuple[float, PriceSource | None, str | None],
     as_of: date,
 ) -> tuple[int, str, PriceSource]:
     # Only public positions are looked up by symbol: a private asset may share a ticker's letters,
@@ -281,7 +284,7 @@ def _price_source(
     if position.investment_class == "PRIVATE":
         return NO_COLUMN, "private_asset", "carried"
     if position.investment_class == "OPTIONS":
-        _, source, reason = options.today(position)
+        _, source, reason = option
         expiry = position.expiration_date
         expired = expiry is not None and expiry <= as_of
         return NO_COLUMN, "expired" if expired else reason or "no_price", source or "carried"

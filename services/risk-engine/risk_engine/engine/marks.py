@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 import numpy as np
 
 from risk_engine.domain import History, Position, PriceSource
-from risk_engine.engine.options import Contracts, contract_of
+from risk_engine.engine.listing import contract_of
+from risk_engine.engine.options import Contracts
 from risk_engine.quant.expiry import Expiries, settlement
 from risk_engine.quant.panel import (
     MAX_PRICE,
@@ -25,19 +27,24 @@ NEVER = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, eq=False)
 class OptionPrices:
-    """Prices of a chunk's options: `contracts` are today's, `histories` each book's stored ones."""
+    """Prices of a chunk's options: `contracts` are today's, `histories` each book's stored ones.
+
+    `owners` are the portfolios of the accounts, in order.
+    """
 
     contracts: Contracts | None = None
     histories: Sequence[History] = ()
+    owners: Sequence[UUID] = ()
 
-    def today(self, position: Position) -> tuple[float, PriceSource | None, str | None]:
+    def today(
+        self, account: int, position: Position
+    ) -> tuple[float, PriceSource | None, str | None]:
         """Give an option's price per share, where it is from, and if there is none, why not."""
-        contract = contract_of(position)
-        if contract is None:
+        if contract_of(position) is None:
             return float("nan"), None, "incomplete_contract"
-        row = None if self.contracts is None else self.contracts.rows.get(contract)
-        if row is None or self.contracts is None:
+        if self.contracts is None:
             return float("nan"), None, "no_option_quotes"
+        row = self.contracts.rows[self.owners[account], position.id]
         price = float(self.contracts.price[row])
         return price, self.contracts.price_source[row], self.contracts.reason[row]
 

@@ -1,108 +1,221 @@
 """The distinct option contracts of a chunk, each priced once, whoever holds it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Literal
+from uuid import UUID
 
 import numpy as np
 
-from common.events.onboarding import BookPosition
-from common.options import Contract, Right
-from risk_engine.domain import Book, Market, Position
+from common.options import Contract
+from risk_engine.domain import Market
+from risk_engine.engine.listing import Listed, Listing, mids
+from risk_engine.engine.option_inputs import (
+    DividendSource,
+    Inputs,
+    RateSource,
+    estimated_volatility,
+    inputs_of,
+)
 from risk_engine.engine.underlyings import NO_UNDERLYING, Key, Underlyings
+from risk_engine.quant.greeks import price_and_greeks, with_an_hour_left
+from risk_engine.quant.implied_volatility import implied_volatility
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.pricing import Greeks, Options
-
-_RIGHTS: Mapping[str, Right] = {"LC": "call", "SC": "call", "LP": "put", "SP": "put"}
+from risk_engine.quant.volatility_surface import nearby_volatility
 
 PriceSource = Literal["quote", "model"]
+VolatilitySource = Literal["quote", "surface", "estimated"]
+Flag = Literal["estimated_volatility", "default_rate", "no_dividend_yield", "default_borrow_cost"]
+Reason = Literal["expired", "no_underlying_price", "no_future_price", "no_volatility"]
 
 
 @dataclass(frozen=True, eq=False)
 class Contracts:
     """Distinct contracts, sorted by symbol; arrays are (contracts,), NaN where not known.
 
-    `underlying` is a row of `Underlyings`. `terms` are what the model is asked with, the spot being
-    the future for an option on the volatility index (`on_future`); `price` per share is the
-    quote's mid, else the model's, as `price_source` says; `greeks` per share are the model's at
-    `terms`. The sources say where each input is from; `reason` says why there is no price.
+    `rows` gives the row of a portfolio's position. `underlying` is a row of `Underlyings`. `terms`
+    are what the model is asked with, the spot being the future for an option on the volatility
+    index (`on_future`), the yield including `borrow_cost`. All is per share of today, of which a
+    position has `split_factor` for each it states. `price` is the quote's mid, else the model's, as
+    `price_source` says; `greeks` are the model's at `terms`, zero for what has expired before.
+    `flags` say what had to be assumed; `reason` says why nothing is known.
     """
 
     contracts: tuple[Contract, ...]
+    rows: Mapping[tuple[UUID, UUID], int]
     underlying: IntArray
+    split_factor: FloatArray
     terms: Options
     american: BoolArray
     on_future: BoolArray
+    borrow_cost: FloatArray
     price: FloatArray
     greeks: Greeks
     price_source: tuple[PriceSource | None, ...]
-    volatility_source: tuple[str | None, ...]
-    rate_source: tuple[str | None, ...]
-    dividend_source: tuple[str | None, ...]
-    reason: tuple[str | None, ...]
+    volatility_source: tuple[VolatilitySource | None, ...]
+    rate_source: tuple[RateSource, ...]
+    dividend_source: tuple[DividendSource | None, ...]
+    flags: tuple[tuple[Flag, ...], ...]
+    reason: tuple[Reason | None, ...]
 
     def __len__(self) -> int:
         return len(self.contracts)
 
-    @cached_property
-    def rows(self) -> Mapping[Contract, int]:
-        """Give the row of each contract."""
-        return {contract: row for row, contract in enumerate(self.contracts)}
 
-
-def contract_of(position: Position | BookPosition) -> Contract | None:
-    """Name the contract of an option position; None where its terms are not complete."""
-    right = _RIGHTS.get(position.position_type)
-    strike = position.strike_price
-    if (
-        position.investment_class != "OPTIONS"
-        or position.underlying_symbol is None
-        or position.expiration_date is None
-        or right is None
-        or strike is None
-        or not strike.is_finite()
-        or strike <= 0
-    ):
-        return None
-    return Contract(position.underlying_symbol, position.expiration_date, right, strike)
-
-
-def contracts_of(books: Iterable[Book]) -> Sequence[Contract]:
-    """Find the distinct contracts of some books, sorted by symbol."""
-    found = {contract_of(position) for book in books for position in book.positions}
-    return sorted((one for one in found if one is not None), key=lambda one: one.symbol)
-
-
-def price_contracts(
-    contracts: Sequence[Contract], underlyings: Underlyings, market: Market
-) -> Contracts:
+def price_contracts(listing: Listing, underlyings: Underlyings, market: Market) -> Contracts:
     """Price contracts at the close of `market.as_of`."""
-    count = len(contracts)
-    unknown = np.full(count, np.nan)
-    nothing: tuple[None, ...] = (None,) * count
+    # Neighbours are priced as well: their rows come first among those of their contract.
+    beside = {Listed(one, 1.0, ()) for listed in listing.values() for one in listed.neighbours}
+    distinct = sorted(
+        beside | set(listing.values()),
+        key=lambda one: (one.contract.symbol, one.split_factor, one.neighbours),
+    )
+    row_of = {listed: row for row, listed in enumerate(distinct)}
+    contracts = [one.contract for one in distinct]
+    underlying = np.array(
+        [underlyings.rows.get(Key(one.underlying, None), NO_UNDERLYING) for one in contracts],
+        dtype=np.int64,
+    )
+    inputs = inputs_of(contracts, underlying, underlyings, market)
+    factor = np.array([one.split_factor for one in distinct], dtype=np.float64)
+    terms = with_an_hour_left(_terms(contracts, factor, inputs))
+    mid = mids(contracts, factor, market.snapshots)
+    implied = implied_volatility(terms, mid, inputs.american).volatility
+    nearby = _from_neighbours(distinct, row_of, terms, implied)
+    volatility, sources = _volatilities(implied, nearby, underlying, inputs, underlyings)
+    terms = replace(terms, volatility=volatility)
+    greeks = _greeks(terms, inputs)
+    price, price_sources = _prices(mid, greeks, terms)
     return Contracts(
         contracts=tuple(contracts),
-        underlying=np.array(
-            [underlyings.rows.get(Key(one.underlying, None), NO_UNDERLYING) for one in contracts],
-            dtype=np.int64,
-        ),
-        terms=Options(
-            is_call=np.array([one.right == "call" for one in contracts], dtype=np.bool_),
-            spot=unknown,
-            strike=np.array([float(one.strike) for one in contracts]),
-            years=np.array([(one.expiry - market.as_of).days / 365 for one in contracts]),
-            volatility=unknown,
-            rate=unknown,
-            dividend_yield=unknown,
-        ),
-        american=np.zeros(count, dtype=np.bool_),
-        on_future=np.zeros(count, dtype=np.bool_),
-        price=unknown,
-        greeks=Greeks(*(unknown for _ in range(6))),
-        price_source=nothing,
-        volatility_source=nothing,
-        rate_source=nothing,
-        dividend_source=nothing,
-        reason=("no_option_quotes",) * count,
+        rows={held: row_of[listed] for held, listed in listing.items()},
+        underlying=underlying,
+        split_factor=factor,
+        terms=terms,
+        american=inputs.american,
+        on_future=inputs.on_future,
+        borrow_cost=inputs.borrow_cost,
+        price=price,
+        greeks=greeks,
+        price_source=price_sources,
+        volatility_source=sources,
+        rate_source=(inputs.rate_source,) * len(contracts),
+        dividend_source=inputs.dividend_source,
+        flags=_flags(inputs, sources),
+        reason=_reasons(terms, inputs),
     )
+
+
+def _terms(contracts: Sequence[Contract], factor: FloatArray, inputs: Inputs) -> Options:
+    strike = np.array([float(one.strike) for one in contracts], dtype=np.float64)
+    return Options(
+        is_call=np.array([one.right == "call" for one in contracts], dtype=np.bool_),
+        spot=inputs.spot,
+        strike=strike / factor,
+        years=inputs.years,
+        volatility=np.full(len(contracts), np.nan),
+        rate=inputs.rate,
+        dividend_yield=inputs.dividend_yield,
+    )
+
+
+def _volatilities(
+    implied: FloatArray,
+    nearby: FloatArray,
+    underlying: IntArray,
+    inputs: Inputs,
+    underlyings: Underlyings,
+) -> tuple[FloatArray, tuple[VolatilitySource | None, ...]]:
+    """Return the volatility of each contract from the best source there is."""
+    estimated = np.append(estimated_volatility(underlyings), np.nan)[underlying]
+    # What the index itself has done says nothing about a future on it.
+    estimated = np.where(inputs.on_future, np.nan, estimated)
+    by_source: Mapping[VolatilitySource, FloatArray] = {
+        "quote": implied,
+        "surface": nearby,
+        "estimated": estimated,
+    }
+    volatility = np.full(len(implied), np.nan)
+    sources: list[VolatilitySource | None] = [None] * len(implied)
+    for source, values in by_source.items():
+        for row in np.flatnonzero(np.isnan(volatility) & (values > 0)).tolist():
+            volatility[row], sources[row] = values[row], source
+    return volatility, tuple(sources)
+
+
+def _from_neighbours(
+    distinct: Sequence[Listed],
+    row_of: Mapping[Listed, int],
+    terms: Options,
+    volatility: FloatArray,
+) -> FloatArray:
+    found = np.full(len(distinct), np.nan)
+    asked = [row for row, one in enumerate(distinct) if one.neighbours]
+    if not asked:
+        return found
+    most = max(len(distinct[row].neighbours) for row in asked)
+    quoted = np.full((len(asked), most), -1, dtype=np.int64)
+    for place, row in enumerate(asked):
+        beside = [row_of[Listed(one, 1.0, ())] for one in distinct[row].neighbours]
+        quoted[place, : len(beside)] = beside
+    years = np.where(terms.years > 0, terms.years, np.nan)
+    forward = np.log(terms.spot) + (terms.rate - terms.dividend_yield) * years
+    moneyness = (np.log(terms.strike) - forward) / np.sqrt(years)
+    padded = [np.append(values, np.nan)[quoted] for values in (moneyness, years, volatility)]
+    found[asked] = nearby_volatility(moneyness[asked], years[asked], *padded)
+    return found
+
+
+def _greeks(terms: Options, inputs: Inputs) -> Greeks:
+    # At expiry volatility no longer matters, and nobody quotes one.
+    settled = replace(terms, volatility=np.where(terms.years <= 0, 0.0, terms.volatility))
+    greeks = price_and_greeks(settled, inputs.american)
+    # The future stands still when rates move: only the discounting of its option does not.
+    futures_rho = -np.maximum(terms.years, 0.0) * greeks.price / 100
+    greeks = replace(greeks, rho=np.where(inputs.on_future, futures_rho, greeks.rho))
+    expired = terms.years < 0
+    worth = {one.name: getattr(greeks, one.name) for one in fields(Greeks)}
+    nothing_left = {name: np.where(expired, 0.0, values) for name, values in worth.items()}
+    return Greeks(**nothing_left | {"price": np.where(expired, np.nan, greeks.price)})
+
+
+def _reasons(terms: Options, inputs: Inputs) -> tuple[Reason | None, ...]:
+    def reason(years: float, spot: float, volatility: float, on_future: bool) -> Reason | None:  # noqa: FBT001 - a row of the table
+        if years < 0:
+            return "expired"
+        if np.isnan(spot):
+            return "no_future_price" if on_future else "no_underlying_price"
+        return "no_volatility" if years > 0 and np.isnan(volatility) else None
+
+    columns = (terms.years, terms.spot, terms.volatility, inputs.on_future)
+    return tuple(map(reason, *(column.tolist() for column in columns)))
+
+
+def _prices(
+    mid: FloatArray, greeks: Greeks, terms: Options
+) -> tuple[FloatArray, tuple[PriceSource | None, ...]]:
+    quoted = np.isfinite(mid) & (terms.years > 0)
+    price = np.where(quoted, mid, greeks.price)
+    sources: list[PriceSource | None] = [
+        "quote" if quote else None if unknown else "model"
+        for quote, unknown in zip(quoted.tolist(), np.isnan(price).tolist(), strict=True)
+    ]
+    return price, tuple(sources)
+
+
+def _flags(
+    inputs: Inputs, volatility_source: Sequence[VolatilitySource | None]
+) -> tuple[tuple[Flag, ...], ...]:
+    found = []
+    for volatility, dividend, borrow in zip(
+        volatility_source, inputs.dividend_source, inputs.borrow_cost.tolist(), strict=True
+    ):
+        said: dict[Flag, bool] = {
+            "estimated_volatility": volatility == "estimated",
+            "default_rate": inputs.rate_source == "default",
+            "no_dividend_yield": dividend == "none",
+            "default_borrow_cost": borrow > 0,
+        }
+        found.append(tuple(flag for flag, is_so in said.items() if is_so))
+    return tuple(found)

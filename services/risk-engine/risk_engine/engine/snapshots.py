@@ -9,7 +9,7 @@ import numpy as np
 
 from risk_engine.domain import History, Status, Valuation
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.options import contract_of
+from risk_engine.engine.listing import contract_of
 from risk_engine.engine.statement import status_of
 
 

@@ -27,11 +27,8 @@ from risk_engine.domain import (
 from risk_engine.engine.ledger import Line, refusal
 from risk_engine.engine.notes import notes
 from risk_engine.engine.past import Counts, Past, changed_basis
-from risk_engine.engine.valuation import Valued, value
+from risk_engine.engine.valuation import LEAST_AMOUNT, Valued, value
 from risk_engine.quant.valuation import AccountValues, HoldingValues
-
-# Less than half a cent is nothing: no fraction of it is stated.
-LEAST_AMOUNT = 0.005
 
 
 def value_books(

@@ -23,6 +23,8 @@ from risk_engine.quant.valuation import (
 )
 
 MODEL_VERSION: Final = "valuation-3"
+# Less than half a cent is nothing: no fraction of it is stated.
+LEAST_AMOUNT = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,13 @@ def value(
     known = histories or [History.none()] * len(books)
     rows = [_rows(book, one, prices, as_of) for book, one in zip(books, known, strict=True)]
     since = prices.sessions[min((wanted[0] for wanted in rows), default=0)]
-    ledger = lay_out(books, prices, opening_cash, OptionPrices(contracts, known), (since, as_of))
+    ledger = lay_out(
+        books,
+        prices,
+        opening_cash,
+        OptionPrices(contracts, known, [book.portfolio_id for book in books]),
+        (since, as_of),
+    )
     past = past_of(ledger, rows)
     day = as_of.toordinal()
     unsound = ledger.faulty_from <= day

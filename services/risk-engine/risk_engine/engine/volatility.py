@@ -45,8 +45,8 @@ RANKED: Final = 21
 """The window whose volatility is ranked among its own past."""
 SENTENCES: Final = {
     "nothing_modelled": "Nothing that is held has a history or a proxy to tell volatility from.",
-    "missing_history": "What has neither a history nor a proxy is left out.",
-    "proxied_history": "Private assets and short histories are told from factors.",
+    "unmodelled": "What has no history and no proxy, or is an option without Greeks, is left out.",
+    "proxied": "Private assets and short histories are told from factors.",
     "stale_prices": "Some prices are older than three sessions.",
     "short_history": "The history is too short for some windows: they are null.",
     "no_realised_history": "The account's own history is too short for its realised volatility.",
@@ -150,7 +150,7 @@ def _answer(
         "without_proxies": _measures(findings.priced, account, unit, in_dollars=True),
         "realised": _measures(findings.realised, account, 1.0, in_dollars=False),
         "underlyings": underlyings,
-        "coverage": amounts.shares(account, nav),
+        "quality": amounts.quality(account, nav),
         "notes": [{"code": code, "message": SENTENCES[code]} for code in codes],
     }
     return EngineResult(_status(codes), payload)
@@ -158,11 +158,11 @@ def _answer(
 
 def _codes(findings: _Findings, amounts: Amounts, account: int, nav: float) -> list[str]:
     volatility = findings.held.volatility[:, account]
-    nothing = amounts.own[account] + amounts.proxied[account] == 0
+    nothing = amounts.told[account] + amounts.proxied[account] == 0
     found = {
-        "nothing_modelled": nothing and amounts.missing[account] > 0,
-        "missing_history": amounts.missing[account] > 0,
-        "proxied_history": amounts.proxied[account] > 0,
+        "nothing_modelled": nothing and amounts.unmodelled[account] > 0,
+        "unmodelled": amounts.unmodelled[account] > 0,
+        "proxied": amounts.proxied[account] > 0,
         "stale_prices": amounts.stale[account] > 0,
         "short_history": np.isnan(volatility).any(),
         "no_realised_history": np.isnan(findings.realised.volatility[0, account]),
@@ -174,7 +174,7 @@ def _codes(findings: _Findings, amounts: Amounts, account: int, nav: float) -> l
 def _status(codes: list[str]) -> Status:
     if "nothing_modelled" in codes:
         return "insufficient"
-    if "missing_history" in codes or "short_history" in codes:
+    if "unmodelled" in codes or "short_history" in codes:
         return "partial"
     return "stale" if "stale_prices" in codes else "ok"
 
@@ -235,17 +235,15 @@ def _trend(trend: Trend, account: int) -> dict[str, Any]:
 
 
 def _realised(frame: Frame) -> FloatArray:
-    # Returns of net asset value between sessions that follow each other; no flows, as the ledger
-    # has none. (sessions - 1, accounts).
-    rows = frame.market.prices.rows
-    worth = np.full((len(rows), len(frame.books)), np.nan)
+    # Time-weighted returns, (sessions, accounts): those stored, and those of this calculation.
+    rows, past = frame.market.prices.rows, frame.valued.past
+    returns = np.full((len(rows), len(frame.books)), np.nan)
     for account, history in enumerate(frame.histories):
-        for session, value in zip(history.sessions, history.net_asset_value, strict=True):
+        for session, value in zip(history.sessions, history.daily_return, strict=False):
             if session in rows:
-                worth[rows[session], account] = value
-    worth[-1] = frame.net_asset_value
-    before = np.where(worth[:-1] > 0, worth[:-1], np.nan)
-    return worth[1:] / before - 1
+                returns[rows[session], account] = value
+    returns[past.row, past.account] = past.daily_return
+    return returns
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,18 +152,6 @@ def implied_correlation(exposures: FloatArray, covariance: FloatArray) -> float:
     return float((exposures @ covariance @ exposures - (own**2).sum()) / together)
 
 
-def diversification_ratio(exposures: FloatArray, covariance: FloatArray) -> float:
-    """Return the sum of the holdings' own risks over the portfolio's (Choueifaty and Coignard).
-
-    At least 1, which is no diversification; its square is a number of independent risks. NaN where
-    the portfolio has no risk.
-    """
-    variance = float(exposures @ covariance @ exposures)
-    own = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
-    # Of a perfect hedge nothing is left but what rounding leaves.
-    return own / float(np.sqrt(variance)) if variance > 1e-12 * own**2 else float("nan")
-
-
 def pack_upper(matrix: FloatArray, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """Return what stands above the diagonal, row by row, (series * (series - 1) / 2,)."""
     return np.asarray(matrix[np.triu_indices(len(matrix), 1)], dtype=dtype)

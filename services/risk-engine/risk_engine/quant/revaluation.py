@@ -17,7 +17,6 @@ Against a tree for every scenario, on 99 % losses over a day of contracts of 2 d
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
 from risk_engine.quant.american import american_price
@@ -126,15 +125,11 @@ def revalue(
     shape = market[0].shape
     spots, volatilities, rates, yields, strikes = (np.ravel(values) for values in market)
 
-    def each(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        return np.repeat(values, shape[1])
-
-    flat = replace(
-        options,
-        is_call=each(options.is_call),
+    flat = Options(
+        is_call=np.repeat(options.is_call, shape[1]),
         spot=spots,
         strike=strikes,
-        years=each(options.years),
+        years=np.repeat(options.years, shape[1]),
         volatility=volatilities,
         rate=rates,
         dividend_yield=yields,
@@ -242,7 +237,7 @@ def _worth(
         worth += _looked_up(table, d2, change)
     if kind != _EUROPEAN:
         np.maximum(worth, exercised, out=worth)
-    return np.where(alive, worth, exercised + 0 * worth)
+    return np.asarray(np.where(alive, worth, exercised + 0 * worth))
 
 
 def _looked_up(table: FloatArray, d2: FloatArray, change: FloatArray | None) -> FloatArray:

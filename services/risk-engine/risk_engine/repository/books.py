@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from common.events.onboarding import Book, BookPosition
 from common.unit_of_work import Cause
 from risk_engine.engine.chunk import StoredBook
-from risk_engine.engine.options import contract_of
+from risk_engine.engine.listing import contract_of
 from risk_engine.repository.rows import among
 from risk_engine.tables import BOOKS, METADATA, OPENINGS, WAITING
 

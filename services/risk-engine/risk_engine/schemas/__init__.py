@@ -8,6 +8,7 @@ from risk_engine.schemas.exposure_reads import (
     exposure,
     sector_exposure,
 )
+from risk_engine.schemas.greeks import GreeksAnswer, greeks
 from risk_engine.schemas.overview import Overview, overview
 from risk_engine.schemas.report import (
     Report,
@@ -21,6 +22,7 @@ from risk_engine.schemas.stress_reads import Stress, StressTest, stress, stress_
 __all__ = [
     "ConcentrationMetrics",
     "Exposure",
+    "GreeksAnswer",
     "Overview",
     "Report",
     "SectorExposure",
@@ -30,6 +32,7 @@ __all__ = [
     "ValuationsRequest",
     "concentration_metrics",
     "exposure",
+    "greeks",
     "overview",
     "report",
     "sector_exposure",

@@ -9,15 +9,19 @@ from risk_engine.domain import EngineName
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Engine
 from risk_engine.schemas.exposure import ExposureOut
+from risk_engine.schemas.greeks import GreeksOut
 from risk_engine.schemas.stress import StressOut
 from risk_engine.schemas.summary import read
 from risk_engine.schemas.valuation import ValuationOut
 
-EngineOut = Annotated[ValuationOut | ExposureOut | StressOut, Field(discriminator="engine")]
+EngineOut = Annotated[
+    ValuationOut | GreeksOut | ExposureOut | StressOut, Field(discriminator="engine")
+]
 """What an engine found; `engine` says which."""
 
 MODELS: Mapping[EngineName, type[Engine]] = {
     "valuation": ValuationOut,
+    "greeks": GreeksOut,
     "exposure": ExposureOut,
     "stress": StressOut,
 }

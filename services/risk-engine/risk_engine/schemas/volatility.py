@@ -9,27 +9,12 @@ from pydantic import Field
 
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Engine, Money, Number
+from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.summary import read
+from risk_engine.schemas.valuation import NoteOut
 
 Direction = Literal["increasing", "decreasing", "stable"]
-Source = Literal["own", "proxied", "missing"]
-
-
-class NoteOut(Answer):
-    """Something a reader must know."""
-
-    code: str
-    message: str
-
-
-class Shares(Answer):
-    """How much of the account rests on what: sums of |value| over net asset value."""
-
-    own: Number | None = Field(description="With a price history of its own")
-    proxied: Number | None = Field(description="Told from factors: private or too young")
-    missing: Number | None = Field(description="Left out: no history, no proxy, or no model")
-    stale: Number | None = Field(description="Part of the above: last price over 3 sessions old")
-    of: Literal["net_asset_value"]
+Source = Literal["own", "proxied", "unmodelled"]
 
 
 class Window(Answer):
@@ -139,7 +124,7 @@ class VolatilityOut(Engine):
     without_proxies: WithoutProxies
     realised: Realised
     underlyings: list[UnderlyingVolatility] = Field(description="By |dollar_delta|, largest first")
-    coverage: Shares
+    quality: Quality
     notes: list[NoteOut]
 
 
@@ -192,7 +177,7 @@ def volatility(portfolio_id: UUID, known: Known | None) -> Volatility:
             "trading_day_windows": "21d, 63d",
             "basis": "holdings",
             "status": result.status,
-            "coverage": result.coverage.model_dump(),
+            "quality": result.quality.of_net_asset_value.model_dump(),
         },
     )
 

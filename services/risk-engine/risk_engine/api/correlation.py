@@ -1,0 +1,76 @@
+"""How what a portfolio holds moves together."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from common.errors import Code, ServiceError
+from common.http import Transaction
+from common.identity import OwnedPortfolio
+from risk_engine.repository import Store
+from risk_engine.schemas.diversification import (
+    CorrelationMatrix,
+    DiversificationScore,
+    correlation_matrix,
+    diversification_score,
+)
+
+router = APIRouter()
+
+
+def lookback(
+    lookback_days: Annotated[int, Query(ge=30, le=365)] = 90,
+    min_overlap: Annotated[int, Query(ge=10, le=365)] = 30,
+) -> tuple[int, int]:
+    """Return the window and the overlap a client asks for.
+
+    Raises:
+        ServiceError: more overlap is asked for than there is window.
+    """
+    if min_overlap > lookback_days:
+        raise ServiceError(Code.ERR_HTTP, "min_overlap must not be above lookback_days.")
+    return lookback_days, min_overlap
+
+
+Lookback = Annotated[tuple[int, int], Depends(lookback)]
+
+
+@router.get(
+    "/api/v1/analytics/portfolio/{portfolio_id}/correlation-matrix",
+    tags=["analytics"],
+    summary="Correlations of the largest holdings",
+)
+async def read_correlation_matrix(
+    portfolio_id: OwnedPortfolio,
+    unit: Transaction,
+    asked: Lookback,
+    max_symbols: Annotated[int, Query(ge=2, le=50)] = 25,
+) -> CorrelationMatrix:
+    """Return shrunk correlations of 252 sessions, whatever window is asked for, and say so."""
+    known = await Store(unit).results.known([portfolio_id], ["correlation"])
+    lookback_days, min_overlap = asked
+    return correlation_matrix(
+        known.get(portfolio_id),
+        lookback_days=lookback_days,
+        min_overlap=min_overlap,
+        max_symbols=max_symbols,
+    )
+
+
+@router.get(
+    "/api/v1/analytics/portfolio/{portfolio_id}/diversification-score",
+    tags=["analytics"],
+    summary="How far holdings offset each other",
+)
+async def read_diversification_score(
+    portfolio_id: OwnedPortfolio, unit: Transaction, asked: Lookback
+) -> DiversificationScore:
+    """Return the correlation that holdings imply, signed, and scores from 0 to 100."""
+    known = await Store(unit).results.known([portfolio_id], ["correlation"])
+    lookback_days, min_overlap = asked
+    return diversification_score(
+        portfolio_id,
+        known.get(portfolio_id),
+        lookback_days=lookback_days,
+        min_overlap=min_overlap,
+    )

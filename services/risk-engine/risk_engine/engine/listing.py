@@ -1,0 +1,113 @@
+"""Which option contracts a chunk holds, and whether anybody quotes them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+
+from common.events.onboarding import BookPosition
+from common.options import Contract, Right
+from risk_engine.domain import Book, Market, Position, Snapshots
+from risk_engine.engine.underlyings import Key, Underlyings
+from risk_engine.quant.panel import FloatArray, actions, last_row, split_factor
+
+_RIGHTS: Mapping[str, Right] = {"LC": "call", "SC": "call", "LP": "put", "SP": "put"}
+_NOT_SAID = -1  # the place of a NaN put after the last row
+
+
+class Listed(NamedTuple):
+    """A contract as it is valued: what it says, and what is seen beside it.
+
+    A split since the position was stated divides the strike by `split_factor` and multiplies the
+    shares. `neighbours` are the quoted contracts on the same underlying in the same book, where
+    the contract itself has no quote: no result depends on what others hold.
+    """
+
+    contract: Contract
+    split_factor: float
+    neighbours: tuple[Contract, ...]
+
+
+Listing = Mapping[tuple[UUID, UUID], Listed]
+"""What is held, by portfolio and position."""
+
+
+def contract_of(position: Position | BookPosition) -> Contract | None:
+    """Name the contract of an option position; None where its terms are not complete."""
+    right = _RIGHTS.get(position.position_type)
+    strike = position.strike_price
+    if (
+        position.investment_class != "OPTIONS"
+        or position.underlying_symbol is None
+        or position.expiration_date is None
+        or right is None
+        or strike is None
+        or not strike.is_finite()
+        or strike <= 0
+    ):
+        return None
+    return Contract(position.underlying_symbol, position.expiration_date, right, strike)
+
+
+def contracts_of(books: Iterable[Book], underlyings: Underlyings, market: Market) -> Listing:
+    """Find what contracts some books hold."""
+    held = [
+        (book, position, contract)
+        for book in books
+        for position in book.positions
+        if (contract := contract_of(position)) is not None
+    ]
+    factors = _split_factors(held, underlyings, market)
+    quoted: dict[UUID, dict[str, set[Contract]]] = {}
+    has_quote = _quoted({contract for _, _, contract in held}, market.snapshots)
+    for (book, _, contract), factor in zip(held, factors.tolist(), strict=True):
+        if contract in has_quote and factor == 1:
+            by_underlying = quoted.setdefault(book.portfolio_id, {})
+            by_underlying.setdefault(contract.underlying, set()).add(contract)
+    return {
+        (book.portfolio_id, position.id): Listed(
+            contract,
+            factor,
+            ()
+            if contract in has_quote and factor == 1
+            else tuple(sorted(quoted.get(book.portfolio_id, {}).get(contract.underlying, ()))),
+        )
+        for (book, position, contract), factor in zip(held, factors.tolist(), strict=True)
+    }
+
+
+def _quoted(contracts: Iterable[Contract], snapshots: Snapshots) -> frozenset[Contract]:
+    listed = list(contracts)
+    mid = mids(listed, np.ones(len(listed)), snapshots)
+    return frozenset(one for one, price in zip(listed, mid.tolist(), strict=True) if price > 0)
+
+
+def mids(contracts: Sequence[Contract], factor: FloatArray, snapshots: Snapshots) -> FloatArray:
+    """Return the middle of bid and ask, (contracts,); NaN where they are no quote.
+
+    What was quoted before a split is another contract.
+    """
+    rows = [snapshots.rows.get(one.symbol, _NOT_SAID) for one in contracts]
+    bid, ask = (np.append(said, np.nan)[rows] for said in (snapshots.bid, snapshots.ask))
+    sound = (bid >= 0) & (ask > 0) & (ask >= bid) & np.isfinite(ask) & (factor == 1)
+    return np.where(sound, (bid + ask) / 2, np.nan)
+
+
+def _split_factors(
+    held: Sequence[tuple[Book, Position, Contract]], underlyings: Underlyings, market: Market
+) -> FloatArray:
+    """Return the shares there are now for each that a position states, (held,)."""
+    prices = market.prices
+    columns = [
+        underlyings.column[underlyings.rows[Key(contract.underlying, None)]]
+        for _, _, contract in held
+    ]
+    stated = [max(book.opening_session, one.entry_date).toordinal() for book, one, _ in held]
+    day = np.array([session.toordinal() for session in prices.sessions], dtype=np.int64)
+    return split_factor(
+        actions(prices.split_ratio, idle=1.0),
+        np.array(columns, dtype=np.int64),
+        last_row(day, np.array(stated, dtype=np.int64)),
+        np.full(len(held), len(day) - 1, dtype=np.int64),
+    )

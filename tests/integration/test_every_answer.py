@@ -1,0 +1,88 @@
+"""No answer of any engine holds a number that is none: every route, for books odd in every way."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from common.events.risk_engine import CalculationFailed, RiskCalculated
+from risk_engine.clients import Panels
+from risk_engine.domain import BUILT
+from tests.support.harness import Harness, running
+from tests.support.odd_books import odd_books, odd_market
+from tests.support.risk_engine import ADA, ended, event, prices_ready, service
+from tests.support.simulated import AS_OF
+
+BOOKS = odd_books()
+PREFIX = "/api/v1/analytics/portfolio/{portfolio_id}/"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def market():
+    found = odd_market(BOOKS)
+
+    async def known(self, as_of, panel_version, symbols):
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Panels, "market", known)
+        yield found
+
+
+@pytest.fixture
+async def engine(database, tmp_path) -> AsyncIterator[Harness]:
+    async with running("risk-engine", service, database, tmp_path) as harness:
+        yield harness
+
+
+def routes(engine: Harness) -> list[str]:
+    """What can be read of a portfolio."""
+    paths = engine.service.app.openapi()["paths"]
+    return sorted(
+        path.removeprefix(PREFIX)
+        for path, operations in paths.items()
+        if path.startswith(PREFIX) and "get" in operations and "{" not in path[len(PREFIX) :]
+    )
+
+
+def numbers(tree: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of an answer with its path."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from numbers(value, f"{path}.{key}")
+    elif isinstance(tree, list):
+        for place, value in enumerate(tree):
+            yield from numbers(value, f"{path}[{place}]")
+    elif isinstance(tree, float | int) and not isinstance(tree, bool):
+        yield path, tree
+
+
+def refuse(constant: str) -> float:
+    raise AssertionError(f"{constant} in an answer")
+
+
+async def test_every_answer_of_every_book_is_made_of_numbers_and_nulls(engine):
+    for book in BOOKS.values():
+        await engine.deliver(event(book))
+    await engine.deliver(prices_ready(*BOOKS.values(), as_of=AS_OF))
+    calculated = await engine.eventually(ended(engine, RiskCalculated, len(BOOKS) - 1), 120)
+    assert all(not one.failed for one in calculated), [one.failed for one in calculated]
+    assert all(one.engines.keys() == set(BUILT) for one in calculated)
+    (failed,) = engine.bus.events(CalculationFailed)
+    assert failed.portfolio_id == BOOKS["another currency"].portfolio_id
+    assert failed.reason == "unsupported_currency"
+
+    read = 0
+    for name, book in BOOKS.items():
+        for route in routes(engine):
+            address = PREFIX.format(portfolio_id=book.portfolio_id) + route
+            answer = await engine.http.get(address, headers=engine.neighbours.bearer(ADA))
+            assert answer.status_code == 200, (name, route, answer.text)
+            shown = json.loads(answer.text, parse_constant=refuse)
+            found = list(numbers(shown))
+            read += len(found)
+            assert all(abs(value) < 1e15 for _, value in found), (name, route)
+            if route == "report" and name != "another currency":
+                assert shown["engines"].keys() == set(BUILT), name
+    assert read > 10_000
