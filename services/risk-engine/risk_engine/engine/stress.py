@@ -15,7 +15,7 @@ from risk_engine.engine.stress_replays import Replays, run_replays
 from risk_engine.engine.stress_reverse import HORIZON, LOSSES, ReverseRuns, run_reverse
 from risk_engine.engine.stress_runs import CAUSES, ScenarioRuns, run_scenarios
 from risk_engine.quant.factors import FACTORS
-from risk_engine.quant.panel import FloatArray, IntArray
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.stress_attribution import GREEKS
 
 MODEL_VERSION: Final = "stress-1"
@@ -71,7 +71,7 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
         {
             "net_asset_value": worth,
             "percentages_of": PERCENTAGES_OF,
-            "based_on": _based_on(inputs, mine, counts),
+            "based_on": _based_on(inputs, mine, runs, counts),
             "factors": list(FACTORS),
             "causes": list(CAUSES),
             "greeks": list(GREEKS),
@@ -91,9 +91,8 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
 def _counts(
     inputs: StressInputs, mine: IntArray, runs: ScenarioRuns, worth: float
 ) -> Mapping[str, int]:
-    modelled = np.isfinite(runs.positions_direct[mine]).any(axis=1)
     return {
-        "positions_not_modelled": int((~modelled).sum()),
+        "positions_not_modelled": int((~_modelled(mine, runs)).sum()),
         "proxied": int(inputs.is_proxied[mine].sum()),
         "stale_prices": int(inputs.is_stale[mine].sum()),
         "covariance_not_known": int(np.isnan(inputs.covariance).all()),
@@ -113,20 +112,25 @@ def _status(counts: Mapping[str, int], positions: int) -> Status:
     return "stale" if counts["stale_prices"] else "ok"
 
 
-def _based_on(inputs: StressInputs, mine: IntArray, counts: Mapping[str, int]) -> Mapping[str, Any]:
+def _modelled(mine: IntArray, runs: ScenarioRuns) -> BoolArray:
+    return np.asarray(np.isfinite(runs.positions_direct[mine]).any(axis=1), dtype=np.bool_)
+
+
+def _based_on(
+    inputs: StressInputs, mine: IntArray, runs: ScenarioRuns, counts: Mapping[str, int]
+) -> Mapping[str, Any]:
     size = inputs.size[mine]
     whole = float(size.sum())
 
-    def share(marks: Any) -> float:
+    def share(marks: BoolArray) -> float:
         return float(size[marks].sum()) / whole if whole > 0 else np.nan
 
-    modelled = np.isfinite(inputs.book.positions.units[mine])
     return {
         "open_positions": len(mine),
         "unmodelled_positions": counts["positions_not_modelled"],
         "proxied_positions": counts["proxied"],
         "stale_positions": counts["stale_prices"],
-        "modelled_share": share(modelled),
+        "modelled_share": share(_modelled(mine, runs)),
         "proxied_share": share(inputs.is_proxied[mine]),
         "stale_share": share(inputs.is_stale[mine]),
         "shares_of": SHARES_OF,

@@ -56,9 +56,12 @@ def stress_inputs(frame: Frame) -> StressInputs:
     exposures, model = frame.exposures, frame.factor_model
     holding = np.flatnonzero(exposures.is_open)
     known = np.isfinite(model.loadings).any(axis=0)
-    contracts, prices = _contracts(frame)
-    underlyings = _underlyings(frame, known)
-    row, contract = exposures.underlying[holding], exposures.contract[holding]
+    row, listed = exposures.underlying[holding], exposures.contract[holding]
+    # Contracts that only told of a neighbour's volatility are not held.
+    used = np.unique(listed[listed != NO_CONTRACT])
+    contract = np.where(listed == NO_CONTRACT, NO_CONTRACT, np.searchsorted(used, listed))
+    contracts, prices = _contracts(frame, used)
+    underlyings = _underlyings(frame, known, contracts)
     is_option = exposures.is_option[holding]
     last = len(frame.market.prices.sessions) - 1
     price_row = frame.valued.values.price_row[holding]
@@ -68,7 +71,12 @@ def stress_inputs(frame: Frame) -> StressInputs:
         book=Book(
             positions=Positions(
                 portfolio=exposures.account[holding],
-                underlying=_moved_by(row, contract, contracts, len(underlyings) - 1),
+                underlying=_moved_by(
+                    np.where(is_option, NO_UNDERLYING, row),
+                    contract,
+                    contracts,
+                    len(underlyings) - 1,
+                ),
                 contract=contract,
                 units=np.where(is_option, units[holding], exposures.value[holding]),
             ),
@@ -90,9 +98,9 @@ def stress_inputs(frame: Frame) -> StressInputs:
 
 
 def _moved_by(row: IntArray, contract: IntArray, contracts: Contracts, nothing: int) -> IntArray:
-    """Return the row of `Underlyings` each position moves with; the last is of what has none.
+    """Return the row of `Underlyings` each position moves with; `nothing` is of what has none.
 
-    An option whose terms are not complete has no contract and moves with that one: not known.
+    An option moves with its contract's; one whose terms are not complete has none.
     """
     moved = np.where(row == NO_UNDERLYING, nothing, row)
     listed = contract != NO_CONTRACT
@@ -105,10 +113,10 @@ def _marked(row: IntArray, marks: Sequence[bool]) -> BoolArray:
     return np.array([*marks, False], dtype=np.bool_)[row]
 
 
-def _underlyings(frame: Frame, known: BoolArray) -> Underlyings:
+def _underlyings(frame: Frame, known: BoolArray, contracts: Contracts) -> Underlyings:
     """Return the frame's underlyings, the future of each option on one, and one not known."""
-    contracts, durations = frame.contracts, frame.factor_model.durations
-    future_years = contracts.terms.years[contracts.on_future]
+    durations = frame.factor_model.durations
+    future_years = contracts.years[contracts.keeps_volatility]
     others = np.full(len(future_years) + 1, np.nan)
 
     def published(measure: FloatArray) -> FloatArray:
@@ -128,27 +136,32 @@ def _underlyings(frame: Frame, known: BoolArray) -> Underlyings:
     )
 
 
-def _contracts(frame: Frame) -> tuple[Contracts, StressedPrices]:
-    listed, greeks = frame.contracts, frame.contracts.greeks
-    terms = listed.terms
-    prices = stressed_prices(terms, listed.american, listed.on_future)
-    rows = np.arange(len(listed), dtype=np.int64)
+def _contracts(frame: Frame, used: IntArray) -> tuple[Contracts, StressedPrices]:
+    """Return some of the frame's contracts, each option on a future moving with its own."""
+    listed = frame.contracts
+    terms, on_future = listed.terms.part(used), listed.on_future[used]
+    prices = stressed_prices(terms, listed.american[used], on_future)
+    rows = np.arange(len(used), dtype=np.int64)
     now = (terms.spot[:, None], terms.volatility[:, None], np.zeros((len(rows), 1)))
-    futures = np.cumsum(listed.on_future) - 1
     own = len(frame.underlyings)
-    nothing = own + int(listed.on_future.sum())
-    underlying = np.where(listed.underlying == NO_UNDERLYING, nothing, listed.underlying)
+    nothing = own + int(on_future.sum())
+    underlying = listed.underlying[used]
+    greeks = listed.greeks
     contracts = Contracts(
-        underlying=np.where(listed.on_future, own + futures, underlying),
+        underlying=np.where(
+            on_future,
+            own + np.cumsum(on_future) - 1,
+            np.where(underlying == NO_UNDERLYING, nothing, underlying),
+        ),
         spot=terms.spot,
         volatility=terms.volatility,
         years=terms.years,
         # The model's own price, by the same method: what is wrong with it cancels.
         price=prices(rows, *now)[:, 0],
-        delta=greeks.delta,
-        gamma=greeks.gamma,
-        vega=greeks.vega,
-        rho=greeks.rho,
-        keeps_volatility=listed.on_future,
+        delta=greeks.delta[used],
+        gamma=greeks.gamma[used],
+        vega=greeks.vega[used],
+        rho=greeks.rho[used],
+        keeps_volatility=on_future,
     )
     return contracts, prices
