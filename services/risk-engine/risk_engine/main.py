@@ -48,7 +48,7 @@ def build(settings: Settings, platform: Platform) -> Service:
         pool,
         Panels(marketdata, megabytes=settings.panel_cache_megabytes),
         Onboarding(onboarding),
-        _own_scenarios(settings.scenarios_file),
+        own_scenarios(settings.scenarios_file),
     )
     worker = Worker(
         unit_of_work,
@@ -76,7 +76,12 @@ def build(settings: Settings, platform: Platform) -> Service:
     return Service("risk-engine", app, unit_of_work, resources, handlers.SUBSCRIPTIONS, Store)
 
 
-def _own_scenarios(file: Path | None) -> ScenarioSet | None:
+def own_scenarios(file: Path | None) -> ScenarioSet | None:
+    """Read the scenarios of a user's file beside the shipped ones; None without a file.
+
+    Raises:
+        InvalidScenarios: the file cannot be used; its faults say why.
+    """
     if file is None:
         return None
     try:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ def read(answer) -> StressOut:
     )
 
 
+@cache
 def stressed(*positions, market=None, **more) -> StressOut:
     """Stress a book of its own."""
     (answer,) = stress.calculate(frame_of(account(*positions, **more), market=market))

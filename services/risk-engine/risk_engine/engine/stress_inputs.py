@@ -29,8 +29,7 @@ class StressInputs:
 
     `holding` are the open holdings that are stressed, (positions,), rows of the frame's; `size` is
     their market value without its sign, and the marks are (positions,) too. `known` tells of each
-    factor whether anything is known to depend on it, `covariance` is (factors, factors), NaN where
-    not known.
+    factor whether the model has it, `covariance` is (factors, factors), NaN where not known.
     """
 
     frame: Frame
@@ -55,7 +54,7 @@ def stress_inputs(frame: Frame) -> StressInputs:
     """Lay out all open holdings of a frame."""
     exposures, model = frame.exposures, frame.factor_model
     holding = np.flatnonzero(exposures.is_open)
-    known = np.isfinite(model.loadings).any(axis=0)
+    known = model.available
     row, listed = exposures.underlying[holding], exposures.contract[holding]
     # Contracts that only told of a neighbour's volatility are not held.
     used = np.unique(listed[listed != NO_CONTRACT])
@@ -122,7 +121,7 @@ def _underlyings(frame: Frame, known: BoolArray, contracts: Contracts) -> Underl
     def published(measure: FloatArray) -> FloatArray:
         return np.concatenate((np.where(durations.published, measure, np.nan), others))
 
-    # A factor nothing is known to depend on moves nothing, rather than making all unknown.
+    # A factor that the model does not have moves nothing, rather than making all unknown.
     loadings = np.where(known, frame.factor_model.loadings, 0.0)
     unloaded = np.zeros((len(others), loadings.shape[1]))
     unloaded[-1] = np.nan

@@ -167,7 +167,7 @@ def _funds_of(scenario: Scenario) -> set[str]:
 
 
 def _of_known(shocks: FloatArray, stated: FloatArray, inputs: StressInputs) -> FloatArray:
-    # A scenario about a factor nothing is known to depend on says nothing.
+    # A scenario about a factor that the model does not have says nothing.
     unknown = (np.isfinite(stated) & (stated != 0) & ~inputs.known).any(axis=1)
     return np.where(unknown[:, None], np.nan, shocks)
 

@@ -33,5 +33,7 @@ def maintenance_margin(
     shares = np.where(value < 0, SHORT * size, LONG * size)
     options = np.where(value < 0, size + SHORT_OPTION * notional, size)
     wanted = np.where(is_option[:, None], options, np.where(is_private[:, None], size, shares))
-    columns = np.nan_to_num(wanted).T
-    return np.stack([sum_by(portfolio, column, portfolios) for column in columns], axis=1)
+    margin = np.empty((portfolios, value.shape[1]))
+    for scenario, column in enumerate(np.nan_to_num(wanted).T):
+        margin[:, scenario] = sum_by(portfolio, column, portfolios)
+    return margin

@@ -139,4 +139,5 @@ def _totals(positions: Positions, amount: FloatArray, portfolios: int) -> FloatA
     # One portfolio's sum runs over its positions in their order, whoever else is there.
     scenarios = amount.shape[1]
     cell = positions.portfolio[:, None] * scenarios + np.arange(scenarios)
-    return sum_by(cell.ravel(), amount.ravel(), portfolios * scenarios).reshape(-1, scenarios)
+    summed = sum_by(cell.ravel(), amount.ravel(), portfolios * scenarios)
+    return summed.reshape(portfolios, scenarios)
