@@ -28,12 +28,12 @@ def stress_market() -> Market:
     return simulated_market([*symbols, *(one.symbol for one in CONTRACTS.values())])
 
 
-def share(number: int, symbol: str, quantity: str) -> Position:
+def share(number: int, symbol: str, quantity: str):
     """Shares held before the opening."""
     return replace(books.position(number, symbol, quantity, "100"), entry_date=ENTERED)
 
 
-def listed(number: int, name: str, quantity: str) -> Position:
+def listed(number: int, name: str, quantity: str):
     """One of CONTRACTS, held before the opening."""
     contract = CONTRACTS[name]
     side = "L" if Decimal(quantity) > 0 else "S"

@@ -230,7 +230,9 @@ def test_the_service_reads_the_file_it_is_told_of(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(OWN)
     assert own_scenarios(None) is None
-    assert own_scenarios(file).scenarios[-1].id == "my_own"
+    read = own_scenarios(file)
+    assert read is not None
+    assert read.scenarios[-1].id == "my_own"
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])

@@ -34,7 +34,7 @@ from tests.unit.risk_engine.stress_books import (
 IDS = [one.id for one in shipped_scenarios().active]
 
 
-def read(answer) -> StressOut:
+def read(answer):
     """Read an answer back as a reader does: packed, unpacked, checked."""
     return StressOut.model_validate(
         {
@@ -50,18 +50,23 @@ def read(answer) -> StressOut:
 
 
 @cache
-def stressed(*positions, market=None, **more) -> StressOut:
+def stressed(*positions, market=None, **more):
     """Stress a book of its own."""
-    (answer,) = stress.calculate(frame_of(account(*positions, **more), market=market))
+    (answer,) = answers(account(*positions, **more), market=market)
     return read(answer)
 
 
-def scenario(found: StressOut, name: str):
+def answers(*accounts, market=None):
+    """Stress some books together."""
+    return stress.calculate(frame_of(*accounts, market=market))
+
+
+def scenario(found, name):
     """Return one of a book's scenarios."""
     return next(one for one in found.scenarios if one.id == name)
 
 
-def replaced(market: Market, text: str) -> Market:
+def replaced(market, text):
     """Return the market with scenarios of one's own beside the shipped ones."""
     return replace(market, scenarios=with_own_scenarios("own.toml", "version = 1\n" + text))
 
@@ -131,7 +136,7 @@ def gained(frame, holding, shocks, volatility):
 
 def test_every_position_in_every_scenario_gains_what_arithmetic_and_trees_say():
     frame = frame_of(account(*EVERYTHING))
-    (answer,) = stress.calculate(frame)
+    (answer,) = answers(account(*EVERYTHING))
     table = answer.payload["positions"]["table"]
     holdings = np.flatnonzero(frame.exposures.is_open).tolist()
     for kind in ("direct", "correlated"):
@@ -240,15 +245,15 @@ def test_cash_changes_no_impact_in_money():
 
 
 def test_neither_order_nor_company_changes_a_byte():
-    alone = stress.calculate(frame_of(account(*EVERYTHING)))[0]
+    alone = answers(account(*EVERYTHING))[0]
     others = [
         account(share(21, "XOM", "70"), listed(22, "put", "-9"), number=7),
         account(*EVERYTHING),
         account(share(23, "IWM", "5"), number=8, equity="500"),
     ]
-    among = stress.calculate(frame_of(*others))[1]
+    among = answers(*others)[1]
     assert pack(among.payload) == pack(alone.payload)
-    shuffled = stress.calculate(frame_of(account(*reversed(EVERYTHING))))[0]
+    shuffled = answers(account(*reversed(EVERYTHING)))[0]
     assert pack(shuffled.payload) == pack(alone.payload)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from risk_engine.domain import ScenarioSet, Window
 from risk_engine.engine import stress
-from risk_engine.engine.results import pack, unpack
+from risk_engine.engine.results import EngineResult, pack, unpack
 from risk_engine.engine.stress_inputs import AXIS, stress_inputs
 from risk_engine.engine.stress_replays import run_replays
 from risk_engine.engine.stress_reverse import LOSSES, run_reverse
@@ -47,6 +47,13 @@ WINDOWS = (YESTERDAY, AUGUST, LONG_AGO, FILED, UNSAID, TOMORROW)
 def inputs_of(*positions, equity="100000"):
     """Lay a book of its own out for stress."""
     return stress_inputs(frame_of(account(*positions, equity=equity)))
+
+
+def payload_of(*positions, market=None):
+    """Stress a book of its own; return what the engine says of it."""
+    (answer,) = stress.calculate(frame_of(account(*positions), market=market))
+    assert isinstance(answer, EngineResult)
+    return answer.payload
 
 
 def replayed(*positions):
@@ -125,8 +132,8 @@ def test_implied_volatility_moves_as_the_index_did():
 
 
 def test_replays_are_read_with_what_they_rest_on():
-    (answer,) = stress.calculate(frame_of(account(*EVERYTHING)))
-    replays = plain(unpack(pack(answer.payload)))["replays"]
+    payload = payload_of(*EVERYTHING)
+    replays = plain(unpack(pack(payload)))["replays"]
     assert len(replays) == 6
     known = {one["id"]: one for one in replays}
     assert known["covid_2020"]["status"] == "ok"
@@ -134,15 +141,14 @@ def test_replays_are_read_with_what_they_rest_on():
     for one in replays:
         if one["reason"] is None:
             assert one["percentage"] == pytest.approx(
-                100 * one["profit"] / answer.payload["net_asset_value"]
+                100 * one["profit"] / payload["net_asset_value"]
             )
             assert one["profit"] != one["profit_without_proxies"]
 
 
 def test_a_program_without_windows_replays_none():
     market = replace(stress_market(), scenarios=ScenarioSet((), (), "nothing"))
-    (answer,) = stress.calculate(frame_of(account(*EVERYTHING), market=market))
-    read = plain(unpack(pack(answer.payload)))
+    read = plain(unpack(pack(payload_of(*EVERYTHING, market=market))))
     assert (read["scenarios"], read["replays"]) == ([], [])
     assert len(read["reverse"]) == 2
 

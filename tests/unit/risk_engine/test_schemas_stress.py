@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from risk_engine.domain import EngineName
 from risk_engine.engine import stress as engine
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.results import EngineResult, pack
@@ -20,7 +21,7 @@ CATEGORIES = ("market", "rates", "rotation", "volatility")
 
 
 @cache
-def known_of(*positions, equity="100000", only_valued=False) -> Known:
+def known_of(*positions, equity="100000", only_valued=False):
     """What is stored of a book after it was stressed."""
     frame = frame_of(account(*positions, equity=equity))
     (answer,) = engine.calculate(frame)
@@ -29,10 +30,15 @@ def known_of(*positions, equity="100000", only_valued=False) -> Known:
     def stored(status, payload):
         return Result(AS_OF, 1, 3, status, "m-1", "hash", datetime.now(UTC), pack(payload))
 
-    results = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
+    results: dict[EngineName, Result] = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
     if not only_valued:
         results["stress"] = stored(answer.status, answer.payload)
     return Known(PORTFOLIO, "A book", 3, results, {})
+
+
+def read_as_clients_do(known, wanted=None):
+    """Read the stress test as clients do."""
+    return stress_test(known, wanted)
 
 
 def test_everything_is_read_and_nothing_is_not_a_number():
@@ -48,7 +54,7 @@ def test_everything_is_read_and_nothing_is_not_a_number():
 
 def test_the_shape_is_the_one_clients_know():
     """Contract 5.6, key by key; what they did not ask for stands beside."""
-    answer = stress_test(known_of(*EVERYTHING), None).model_dump(mode="json")
+    answer = read_as_clients_do(known_of(*EVERYTHING)).model_dump(mode="json")
     assert answer["available"] is True
     assert answer["data_quality"] is None
     assert answer["metadata"] is None
@@ -80,7 +86,7 @@ def test_the_shape_is_the_one_clients_know():
 
 
 def test_scenarios_can_be_asked_for_by_id():
-    found = stress_test(known_of(*EVERYTHING), ["rates_up_25bp", "market_up_5", "no_such"])
+    found = read_as_clients_do(known_of(*EVERYTHING), ["rates_up_25bp", "market_up_5", "no_such"])
     assert [one.id for one in found.data.scenarios] == ["market_up_5", "rates_up_25bp"]
     assert found.metadata.scenarios_requested == ["rates_up_25bp", "market_up_5", "no_such"]
     assert found.metadata.reason is None
@@ -88,7 +94,7 @@ def test_scenarios_can_be_asked_for_by_id():
 
 def refusal(known, wanted=None):
     """Return the flag and reason with which nothing is answered."""
-    found = stress_test(known, wanted)
+    found = read_as_clients_do(known, wanted)
     assert (found.available, found.data, found.stale) == (False, None, False)
     assert found.data_quality.message
     return found.data_quality.flag, found.metadata.reason
@@ -102,13 +108,13 @@ def test_why_there_is_nothing_is_said_with_200():
     assert refusal(known_of(*EVERYTHING), ["no_such"]) == ("NO_MATCHING_RESULTS", None)
     unknown = known_of(listed(8, "unknown", "4"))
     assert refusal(unknown) == ("NO_STRESS_TEST_RESULTS", "no_results")
-    quality = stress_test(unknown, None).data_quality
+    quality = read_as_clients_do(unknown).data_quality
     assert (quality.positions_total, quality.positions_analyzed) == (1, 0)
     assert quality.positions_skipped == 1
 
 
 def test_what_is_missing_stands_beside():
-    found = stress_test(known_of(*EVERYTHING, listed(8, "unknown", "4")), None)
+    found = read_as_clients_do(known_of(*EVERYTHING, listed(8, "unknown", "4")))
     assert found.status == "ok"  # the valuation's: the account is valued in full
     assert found.data.unmodelled_positions == 1
     assert found.data.modelled_share < 1

@@ -7,7 +7,7 @@ import numpy as np
 
 from risk_engine.engine.stress_inputs import StressInputs
 from risk_engine.quant.conditional import Plausibility, plausibility
-from risk_engine.quant.panel import FloatArray
+from risk_engine.quant.panel import BoolArray, FloatArray
 from risk_engine.quant.reverse_stress import profit_gradient, reverse_stress
 
 LOSSES: Final = (0.10, 0.20)
@@ -65,7 +65,7 @@ def run_reverse(inputs: StressInputs) -> ReverseRuns:
     )
 
 
-def _plausibility(shocks: FloatArray, usable: FloatArray, covariance: FloatArray) -> Plausibility:
+def _plausibility(shocks: FloatArray, usable: BoolArray, covariance: FloatArray) -> Plausibility:
     stated = np.where(usable, shocks, np.nan)
     return plausibility(stated, covariance, np.full(len(shocks), float(HORIZON)))
 

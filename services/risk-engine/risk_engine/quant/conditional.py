@@ -141,7 +141,8 @@ def _solved(covariance: FloatArray, stated: BoolArray, given: FloatArray) -> Flo
     variance = np.diag(inner)
     if not (np.isfinite(inner).all() and (variance > 0).all()):
         return np.full(given.shape, np.nan)
-    return _times(given, np.linalg.inv(inner + np.diag(RIDGE * variance)))
+    inverse: FloatArray = np.linalg.inv(inner + np.diag(RIDGE * variance)).astype(np.float64)
+    return _times(given, inverse)
 
 
 def _times(rows: FloatArray, matrix: FloatArray) -> FloatArray:

@@ -170,7 +170,7 @@ def _limit(direction: FloatArray, axis: FactorAxis) -> FloatArray:
     most[falls, axis.market] = MOST_MARKET_FALL
     most[:, axis.rates] = MOST_YIELD_MOVE
     with np.errstate(divide="ignore"):
-        return (most / np.abs(direction)).min(axis=1)
+        return np.asarray((most / np.abs(direction)).min(axis=1))
 
 
 def _root(

@@ -43,7 +43,7 @@ def position_profit(
     `returns` are the underlyings' (underlyings, scenarios), `option_change` per share of contracts
     held long (contracts, scenarios).
     """
-    return positions.units[:, None] * _picked(positions, returns, option_change)
+    return np.asarray(positions.units[:, None] * _picked(positions, returns, option_change))
 
 
 def portfolio_profit(positions: Positions, profit: FloatArray, portfolios: int) -> FloatArray:
