@@ -60,7 +60,9 @@ def known_share(
     """
     known = _totals(positions, np.where(np.isnan(profit), 0.0, size[:, None]), portfolios)
     whole = sum_by(positions.portfolio, size, portfolios)[:, None]
-    return np.divide(known, whole, out=np.full(known.shape, np.nan), where=whole > 0)
+    share = np.full(known.shape, np.nan)
+    np.divide(known, whole, out=share, where=whole > 0)
+    return share
 
 
 def profit_by_factor(
