@@ -10,6 +10,7 @@ from risk_engine.engine import (
     factors,
     greeks,
     market_risk,
+    stress,
     valuation,
     volatility,
 )
@@ -37,6 +38,7 @@ ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {
     "volatility": volatility.calculate,
     "correlation": correlation.calculate,
     "market_risk": market_risk.calculate,
+    "stress": stress.calculate,
 }
 
 MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {
@@ -47,5 +49,6 @@ MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {
     "volatility": volatility.MODEL_VERSION,
     "correlation": correlation.MODEL_VERSION,
     "market_risk": market_risk.MODEL_VERSION,
+    "stress": stress.MODEL_VERSION,
 }
 """Changes whenever an engine may give another number for the same inputs."""

@@ -40,6 +40,7 @@ from risk_engine.schemas.market_risk_reads import MarketRisk, RiskMetrics, marke
 from risk_engine.schemas.overview import Overview, overview
 from risk_engine.schemas.performance import SnapshotHistory, snapshot_history
 from risk_engine.schemas.report import Report, Valuations, ValuationsRequest, report, valuations
+from risk_engine.schemas.stress_reads import Stress, StressTest, stress, stress_test
 from risk_engine.schemas.volatility import Volatility, volatility
 
 __all__ = [
@@ -63,6 +64,8 @@ __all__ = [
     "SectorExposure",
     "SnapshotHistory",
     "SpreadFactors",
+    "Stress",
+    "StressTest",
     "Valuations",
     "ValuationsRequest",
     "Volatility",
@@ -85,6 +88,8 @@ __all__ = [
     "sector_exposure",
     "snapshot_history",
     "spread_factors",
+    "stress",
+    "stress_test",
     "valuations",
     "volatility",
 ]

@@ -13,6 +13,7 @@ from risk_engine.schemas.exposure import ExposureOut
 from risk_engine.schemas.factors import FactorsOut
 from risk_engine.schemas.greeks import GreeksOut
 from risk_engine.schemas.market_risk import MarketRiskOut
+from risk_engine.schemas.stress import StressOut
 from risk_engine.schemas.summary import read
 from risk_engine.schemas.valuation import ValuationOut
 from risk_engine.schemas.volatility import VolatilityOut
@@ -24,7 +25,8 @@ EngineOut = Annotated[
     | FactorsOut
     | VolatilityOut
     | CorrelationOut
-    | MarketRiskOut,
+    | MarketRiskOut
+    | StressOut,
     Field(discriminator="engine"),
 ]
 """What an engine found; `engine` says which."""
@@ -37,6 +39,7 @@ MODELS: Mapping[EngineName, type[Engine]] = {
     "volatility": VolatilityOut,
     "correlation": CorrelationOut,
     "market_risk": MarketRiskOut,
+    "stress": StressOut,
 }
 
 
