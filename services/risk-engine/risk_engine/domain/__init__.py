@@ -6,6 +6,7 @@ profits are positive. Missing is None (NaN inside arrays) with a reason, never z
 """
 
 from risk_engine.domain.book import Book, InvestmentClass, Position
+from risk_engine.domain.codes import Code
 from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
 from risk_engine.domain.history import History
 from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
@@ -28,6 +29,7 @@ __all__ = [
     "Benchmark",
     "Book",
     "CarriedAt",
+    "Code",
     "Coverage",
     "Daily",
     "EngineName",
