@@ -26,3 +26,8 @@ class Settings(EnvironmentSettings):
     scenarios_file: Path | None = Field(default=None)
     """A file of stress scenarios beside the ones that come with the program; its form is explained
     in docs/methodology/stress.md. The service does not start with a file it cannot use."""
+    gamma_limit: float = Field(default=0.02, gt=0)
+    """Gross dollar gamma for 1 %, over net asset value, above which an account's exposure says that
+    its limit is exceeded."""
+    vega_limit: float = Field(default=0.005, gt=0)
+    """The same of gross vega for one volatility point."""
