@@ -20,7 +20,7 @@ class Settings(EnvironmentSettings):
     calculation_seconds: float = Field(default=600.0, gt=0)
     """How long a chunk (200 books) may calculate before its process is killed; after half of that
     without an end the service is not ready."""
-    panel_cache_megabytes: int = Field(default=128, ge=1)
+    panel_cache_megabytes: int = Field(default=256, ge=1)
     """Memory for columns kept between chunks: a symbol's 780 sessions take 44 kB, the reference of
     a session 4.5 MB."""
     scenarios_file: Path | None = Field(default=None)
