@@ -297,3 +297,21 @@ def test_company_changes_nothing_not_even_the_last_digit():
 
 def test_an_empty_chunk_is_no_trouble():
     assert calculate(frame_of()) == []
+
+
+@pytest.mark.parametrize("sessions", [0, 1, 300])
+def test_with_little_of_the_market_the_engine_says_so(sessions):
+    """Without any reference funds it has nothing, and breaks for nobody."""
+    reference = market().reference
+    some = slice(len(reference.sessions) - sessions, None)
+    tables = ("close", "split_ratio", "dividend", "open", "high", "low", "volume")
+    cut = replace(
+        reference,
+        sessions=reference.sessions[some],
+        **{name: getattr(reference, name)[some] for name in tables},
+    )
+    result = result_of(account(*MIXED), of=replace(market(), reference=cut))
+    assert result.status == ("partial" if sessions == 300 else "insufficient")
+    assert "factors_missing" in codes(result)
+    assert np.isnan(factor(result, "SIZE")["beta"])
+    assert np.isfinite(result.payload["market_beta"]["beta"]) == (sessions == 300)
