@@ -229,6 +229,7 @@ def test_a_quote_below_exercise_is_a_price_and_no_volatility():
     found = one(long_market(RETURNS, snapshots=quoted({deep: (49.0, 49.5)})), holding(1, deep))
     assert (found.price[0], found.price_source) == (49.25, ("quote",))
     assert found.volatility_source == ("estimated",)
+    assert found.flags == (("quote_at_exercise", "default_borrow_cost"),)
     assert found.greeks.delta[0] == pytest.approx(1.0, abs=0.01)
 
 
@@ -279,8 +280,9 @@ def test_time_is_from_close_to_close(expiry, hours):
 
 def test_on_the_day_it_expires_an_option_is_its_exercise():
     contracts = [
-        Contract("XYZ", AS_OF, right, Decimal(strike))
-        for right, strike in (("call", 90), ("call", 110), ("put", 90), ("put", 110))
+        replace(one, expiry=AS_OF, strike=Decimal(strike))
+        for one in (CALL, PUT)
+        for strike in (90, 110)
     ]
     found = priced(small(), book([holding(n, c) for n, c in enumerate(contracts)]))
     # By symbol: the calls at 110 and 90, the puts at 110 and 90.

@@ -115,6 +115,7 @@ def _digest_of_shared(market: Market) -> bytes:
     said = {
         "sessions": [day.isoformat() for day in market.reference.sessions],
         "symbols": market.reference.symbols,
+        "scenarios": None if market.scenarios is None else market.scenarios.digest,
         "curves": [day.isoformat() for day in market.rates.sessions],
         "benchmark": None
         if benchmark is None
