@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from risk_engine.domain import History
+from risk_engine.engine import market_risk
 from risk_engine.engine.frame import lay_out_chunk
-from risk_engine.engine.market_risk import METHODS, SCOPES, calculate
-from risk_engine.engine.results import pack, unpack
+from risk_engine.engine.market_risk import METHODS, SCOPES
+from risk_engine.engine.results import EngineResult, pack, unpack
 from risk_engine.quant.american import american_price
 from risk_engine.quant.parametric import student_t_risk
 from risk_engine.quant.pricing import Options
@@ -42,6 +43,12 @@ def book(positions, number=1, equity="400000"):
 def frame_of(market, *some):
     """Lay some books out."""
     return lay_out_chunk(some, market, {}, [History.none()] * len(some))
+
+
+def calculate(frame) -> list[EngineResult]:
+    """Return the results of a frame's books: none fails."""
+    answers = market_risk.calculate(frame)
+    return [answer for answer in answers if isinstance(answer, EngineResult)]
 
 
 def results(market, *some):

@@ -50,7 +50,7 @@ class Series:
     @property
     def sessions(self) -> int:
         """Return how many sessions have returns."""
-        return self.returns.shape[1]
+        return len(self.returns.T)
 
     def plain(self, scenarios: int, rows: IntArray) -> FloatArray:
         """Return the last returns as they were, (rows, scenarios)."""
@@ -133,7 +133,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
     sessions = len(returns)
     count = max(0, min(WINDOW, sessions - EWMA_MINIMUM))
     needed = min(sessions, WINDOW + DAYS + EWMA_MINIMUM)
-    modelled = ~np.isnan(returns[sessions - needed :]).any(axis=0)
+    modelled = np.asarray(np.isfinite(returns[sessions - needed :]).all(axis=0))
     is_own = ~np.isnan(frame.underlyings.returns[1:])
     is_own[:, [kind == "cash" for kind in frame.underlyings.kinds]] = True
     own_share = is_own[sessions - count :].sum(axis=0) / max(count, 1)
@@ -144,7 +144,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
         underlyings=underlyings,
         factors=Series.of(factor_returns(frame)),
         modelled=modelled,
-        proxied=proxied & modelled,
+        proxied=np.asarray(proxied & modelled),
         key=np.array([number_of(key) for key in frame.underlyings.keys], dtype=np.uint64),
         gains=_option_gains(frame, underlyings, modelled, count),
     )
@@ -218,7 +218,16 @@ def _option_gains(
     parabola = np.full((len(contracts), 3), np.nan)
     parabola[expired] = 0.0
     parabola[known] = _parabola(grid, of_returns, underlyings.volatility[on, -1])
-    return OptionGains(*gains, parabola, grid, known, on, of_returns, plain_change is not None)
+    return OptionGains(
+        plain=gains[0],
+        filtered=gains[1],
+        parabola=parabola,
+        grid=grid,
+        known=known,
+        on=on,
+        return_damping=of_returns,
+        volatility_moves=plain_change is not None,
+    )
 
 
 def _parabola(grid: RevaluationGrid, damped: FloatArray, volatility: FloatArray) -> FloatArray:
