@@ -109,7 +109,9 @@ class Scenarios:
 class Held:
     """Open holdings, (holdings,), in the order of their accounts; `row` is theirs in the frame.
 
-    `units` is quantity times multiplier. Those not `modelled` are in no scenario.
+    `units` is quantity times multiplier. `sensitivity` is dollars per unit of the underlying's
+    return: the dollar delta, but for options on a future, which moves less than its underlying.
+    Those not `modelled` are in no scenario.
     """
 
     row: IntArray
@@ -119,6 +121,7 @@ class Held:
     is_option: BoolArray
     units: FloatArray
     dollar_delta: FloatArray
+    sensitivity: FloatArray
     modelled: BoolArray
     proxied: BoolArray
 
@@ -165,6 +168,8 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
     modelled &= ~is_option | priced[contract]
     proxied = modelled.copy()
     proxied[modelled] = scenarios.proxied[underlying[modelled]]
+    damped = np.ones(len(frame.contracts) + 1)
+    damped[scenarios.gains.known] = scenarios.gains.return_damping
     return Held(
         row=row,
         account=exposures.account[row],
@@ -173,6 +178,7 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
         is_option=is_option,
         units=units,
         dollar_delta=dollar_delta,
+        sensitivity=dollar_delta * damped[contract],
         modelled=modelled,
         proxied=proxied,
     )
