@@ -1,5 +1,7 @@
 """What the risk engine reads from the environment."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -21,3 +23,6 @@ class Settings(EnvironmentSettings):
     panel_cache_megabytes: int = Field(default=128, ge=1)
     """Memory for columns kept between chunks: a symbol's 780 sessions take 44 kB, the reference of
     a session 4.5 MB."""
+    scenarios_file: Path | None = Field(default=None)
+    """A file of stress scenarios beside the ones that come with the program; its form is explained
+    in docs/methodology/stress.md. The service does not start with a file it cannot use."""

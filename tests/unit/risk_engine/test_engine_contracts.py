@@ -229,6 +229,7 @@ def test_a_quote_below_exercise_is_a_price_and_no_volatility():
     found = one(long_market(RETURNS, snapshots=quoted({deep: (49.0, 49.5)})), holding(1, deep))
     assert (found.price[0], found.price_source) == (49.25, ("quote",))
     assert found.volatility_source == ("estimated",)
+    assert found.flags == (("quote_at_exercise", "default_borrow_cost"),)
     assert found.greeks.delta[0] == pytest.approx(1.0, abs=0.01)
 
 

@@ -11,6 +11,7 @@ from risk_engine.engine.scenario_file import (
     shipped_scenarios,
     with_own_scenarios,
 )
+from risk_engine.main import own_scenarios
 from risk_engine.quant.stress import volatility_shock
 
 # id: basis, f (MKT SIZE VALUE MOM QUAL LOWVOL), v where the table gives a number, dy, horizon
@@ -223,3 +224,22 @@ def test_scenarios_without_an_id_are_called_by_their_place():
 def test_two_of_one_file_cannot_have_one_id():
     with pytest.raises(InvalidScenarios, match="it is taken"):
         scenario_set([("one.toml", OWN + OWN.replace("version = 1", ""))])
+
+
+def test_the_service_reads_the_file_it_is_told_of(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(OWN)
+    assert own_scenarios(None) is None
+    read = own_scenarios(file)
+    assert read is not None
+    assert read.scenarios[-1].id == "my_own"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_a_fault_like_another(tmp_path, content):
+    file = tmp_path / "mine.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InvalidScenarios, match="RISK_ENGINE_SCENARIOS_FILE") as caught:
+        own_scenarios(file)
+    assert caught.value.faults[0].file == str(file)

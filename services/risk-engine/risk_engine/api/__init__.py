@@ -5,13 +5,18 @@ from fastapi import APIRouter
 from risk_engine.api import (
     correlation,
     exposure,
+    factors,
     greeks,
     market_risk,
     performance,
     portfolio,
+    stress,
     volatility,
 )
 
 router = APIRouter()
-for part in (portfolio, performance, greeks, exposure, volatility, correlation, market_risk):
+for part in (
+    *(portfolio, performance, greeks, exposure, factors),
+    *(volatility, correlation, market_risk, stress),
+):
     router.include_router(part.router)

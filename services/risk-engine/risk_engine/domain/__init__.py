@@ -9,6 +9,7 @@ from risk_engine.domain.book import Book, InvestmentClass, Position
 from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
 from risk_engine.domain.history import History
 from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
+from risk_engine.domain.scenarios import Basis, Scenario, ScenarioSet, Window
 from risk_engine.domain.valuation import (
     CarriedAt,
     Coverage,
@@ -23,6 +24,7 @@ from risk_engine.domain.valuation import (
 __all__ = [
     "BUILT",
     "ENGINES",
+    "Basis",
     "Benchmark",
     "Book",
     "CarriedAt",
@@ -40,9 +42,12 @@ __all__ = [
     "PriceSource",
     "Prices",
     "Rates",
+    "Scenario",
+    "ScenarioSet",
     "Security",
     "Snapshots",
     "Status",
     "Totals",
     "Valuation",
+    "Window",
 ]

@@ -7,7 +7,15 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
+from risk_engine.engine.histories import (
+    CASH,
+    OWN,
+    Amounts,
+    Histories,
+    amounts_of,
+    histories_of,
+    share_of,
+)
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
@@ -121,11 +129,11 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
     deltas, kinds = frame.dollar_deltas[account], chunk.kinds
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
-    # A money-market fund stands still; that it has no correlation is no gap.
+    # What stands still has no correlation, and that is no gap.
     quoted = [
         row
         for row in held.tolist()
-        if kinds[row] not in {"cash", "private"} and volatility[row] != 0
+        if kinds[row] not in CASH | {"private"} and volatility[row] != 0
     ]
     told = [row for row in quoted if chunk.histories.source[row] == OWN and volatility[row] > 0]
     rows = np.array(told[:MAX_SYMBOLS], dtype=np.int64)
@@ -192,9 +200,10 @@ def _correlated(chunk: _Chunk, account: int, chosen: _Chosen, nav: float) -> dic
 
 
 def _concentration(chunk: _Chunk, account: int) -> dict[str, Any]:
-    # 1 - the sum of squared shares of gross delta-adjusted exposure: 0 for one, near 1 for many.
+    # 1 - the sum of squared shares of gross delta-adjusted exposure, cash apart: 0 for one, near 1
+    # for many.
     gross = np.abs(chunk.frame.dollar_deltas[account])
-    held = np.flatnonzero(gross)
+    held = np.array([row for row in np.flatnonzero(gross) if chunk.kinds[row] not in CASH], int)
     kinds = [chunk.kinds[row] for row in held]
     securities = [chunk.frame.underlyings.securities[row] for row in held]
     sectors = ["" if one is None else one.sector or "" for one in securities]

@@ -79,7 +79,8 @@ def _answer(frame: Frame, laid: Laid, account: int) -> EngineResult:
             "risk_without_proxies": _risk(laid.without_proxies, account, scale, empty=empty),
             "interest_rates": interest_rates(frame, laid, mine, exposures, scale),
             "positions": position_table(frame, laid, mine, flags, scale),
-            "based_on": _based_on(frame, laid, mine, lost),
+            "counts": _counts(frame, laid, mine, lost),
+            "quality": laid.amounts.quality(account, nav),
             "model": _model(frame.factor_model),
             "notes": notes_of(frame, counted, nav_positive=nav >= LEAST_NAV),
         },
@@ -181,22 +182,14 @@ def _risk(found: Decomposition, account: int, scale: float, *, empty: bool) -> M
     }
 
 
-def _based_on(frame: Frame, laid: Laid, mine: IntArray, lost: IntArray) -> Mapping[str, Any]:
+def _counts(frame: Frame, laid: Laid, mine: IntArray, lost: IntArray) -> Mapping[str, int]:
     model, underlying = frame.factor_model, laid.positions.underlying[mine]
-    size = np.abs(np.nan_to_num(laid.value[mine]))
-    unseen = np.abs(np.nan_to_num(frame.exposures.value[lost]))
-    of = np.concatenate((size, unseen))
-    modelled, proxied = laid.modelled[mine], laid.proxied[mine]
-    prior, stale = model.prior_only[underlying], model.stale[underlying]
+    modelled = laid.modelled[mine]
     return {
-        "shares_of": "gross market and carried value of open positions",
         "open_positions": int(mine.size + lost.size),
         "modelled_positions": int(modelled.sum()),
-        "modelled_share": _share(size[modelled & ~proxied & ~prior], of),
-        "proxied_share": _share(size[modelled & proxied], of),
-        "prior_only_share": _share(size[modelled & prior], of),
-        "stale_share": _share(size[stale], of),
-        "not_modelled_share": _share(np.concatenate((size[~modelled], unseen)), of),
+        "proxied_positions": int((modelled & laid.proxied[mine]).sum()),
+        "prior_only_positions": int((modelled & model.prior_only[underlying]).sum()),
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from risk_engine.quant.panel import FloatArray, IntArray
 
-BLOCK = 256
+BLOCK = 64
 
 
 def blocks(columns: IntArray) -> Iterator[IntArray]:
