@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import event as sql_event
 
 from common.events.risk_engine import RiskCalculated
-from risk_engine.domain import ENGINES
+from risk_engine.domain import BUILT, ENGINES
 from risk_engine.engine.results import unpack
+from risk_engine.schemas.base import plain
 from risk_engine.schemas.valuation import ValuationOut
 from tests.support.harness import Harness, running
 from tests.support.risk_engine import (
@@ -69,7 +70,7 @@ async def test_a_portfolio_that_only_onboarding_knows_is_not_calculated_yet(engi
     answer = (await get(engine, portfolio_id, "report")).json()
     assert (answer["available"], answer["reason"]) == (False, "not_calculated_yet")
     assert (answer["engines"], answer["snapshots"]) == ({}, [])
-    assert answer["not_built"] == list(ENGINES[1:])
+    assert answer["not_built"] == [engine for engine in ENGINES if engine not in BUILT]
     assert (await get(engine, portfolio_id, "overview")).json()["exposures"] is None
 
 
@@ -96,14 +97,17 @@ async def test_the_report_says_everything_the_engine_said(engine):
         )
         packed, input_hash = found.one()
     payload = unpack(packed)
-    assert shown["engines"]["valuation"] == payload | {"input_hash": input_hash}
+    assert shown["engines"]["valuation"] == plain(payload) | {"input_hash": input_hash}
     assert ValuationOut.model_fields.keys() == payload.keys() | {"input_hash"}
     assert shown["name"] == "Ada's book"
     assert shown["status"] == "partial"
     assert shown["provider"] == "simulated"
     assert shown["net_asset_value"] == payload["totals"]["net_asset_value"]
-    (snapshot,) = shown["snapshots"]
+    # Every session since the opening, four before.
+    *_, snapshot = shown["snapshots"]
+    assert len(shown["snapshots"]) == 5
     assert snapshot["cash"] == payload["totals"]["cash"]
+    assert snapshot["daily_pnl"] == payload["daily"]["pnl"]
 
 
 async def test_the_overview_uses_the_names_clients_know(engine):

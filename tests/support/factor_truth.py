@@ -92,7 +92,7 @@ def estimates(seed: int, symbols: list[str]) -> Estimates:
 
 def covered(estimate: np.ndarray, error: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Tell which intervals of a nominal 95 % hold the truth."""
-    return np.abs(estimate - truth) < QUANTILE * error
+    return np.asarray(np.abs(estimate - truth) < QUANTILE * error)
 
 
 def slope(estimate: np.ndarray, truth: np.ndarray) -> float:

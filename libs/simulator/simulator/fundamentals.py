@@ -4,6 +4,7 @@ from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from simulator.market import Market
 from simulator.truth import Truth
 from simulator.universe import Security, load_universe
 from simulator.volatility_index import VOLATILITY_INDEX
+
+STOCKS_IN_INDEX = 500
+"""Four fifths of the market's worth, and a tenth of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,12 @@ def fundamentals(market: Market, symbols: Sequence[str], session: date) -> dict[
 def sector_weights(market: Market, as_of: date) -> tuple[date, dict[str, float]]:
     """Return the index's sector weights of the last quarter's end, and which session that was.
 
-    By market capitalisation of the stocks listed then; they sum to one.
+    By market capitalisation of its stocks, the largest of the anchor session, as far as they were
+    listed then; they sum to one.
     """
     quarter_end = last_quarter_end(as_of)
     universe = load_universe()
-    stocks = [s for s, known in universe.securities.items() if known.profile.kind == "stock"]
+    stocks = _in_index()
     caps = np.array([universe.securities[symbol].market_cap for symbol in stocks])
     caps = np.nan_to_num(caps * market.growth(stocks, quarter_end))
     weights: dict[str, float] = {}
@@ -62,6 +67,14 @@ def sector_weights(market: Market, as_of: date) -> tuple[date, dict[str, float]]
         weights[sector] = weights.get(sector, 0.0) + float(cap)
     total = sum(weights.values())
     return quarter_end, {sector: weights[sector] / total for sector in sorted(weights)}
+
+
+@cache
+def _in_index() -> list[str]:
+    universe = load_universe().securities
+    stocks = [symbol for symbol, one in universe.items() if one.profile.kind == "stock"]
+    largest = sorted(stocks, key=lambda symbol: (-universe[symbol].market_cap, symbol))
+    return largest[:STOCKS_IN_INDEX]
 
 
 def last_quarter_end(as_of: date) -> date:

@@ -1,5 +1,6 @@
 """Onboarding's books and the simulated market, as marketdata sees them."""
 
+import asyncio
 from dataclasses import asdict
 from datetime import date
 from types import SimpleNamespace
@@ -167,6 +168,25 @@ async def test_curves_are_those_of_the_sessions_between_two_days():
     assert (curves["session"] == sessions).all()
     assert (np.abs(curves["rates"]) < 0.2).all()
     assert len(await SimulatedMarket().curves(date(2012, 1, 3), date(2012, 2, 3))) == 0
+
+
+async def test_the_benchmark_is_weighed_once_a_quarter_whoever_asks_at_once():
+    market = SimulatedMarket()
+    found = await asyncio.gather(*(market.benchmark(MONDAY) for _ in range(5)))
+    assert len({id(benchmark) for benchmark in found}) == 1
+    assert (found[0].name, found[0].as_of) == ("SP500", date(2025, 12, 31))
+    assert sum(found[0].weights.values()) == pytest.approx(1, abs=1e-9)
+    assert "Technology" in found[0].weights
+    assert await market.benchmark(date(2026, 3, 30)) is found[0]
+    before = await market.benchmark(date(2025, 12, 30))
+    assert before.as_of == date(2025, 9, 30)
+    assert before.weights != found[0].weights
+
+
+@pytest.mark.parametrize("day", [date(2012, 1, 5), date(2015, 1, 5), date(2026, 1, 11)])
+async def test_nothing_is_weighed_before_a_quarter_of_the_market_has_ended(day):
+    """Nor on a Sunday."""
+    assert await SimulatedMarket().benchmark(day) is None
 
 
 @pytest.mark.parametrize("expiry", ["2027-01-16", "2026-11-26", "2061-01-21", "9999-12-31"])

@@ -32,6 +32,9 @@ class Broken:
     async def curves(self, start, end):
         raise self.error
 
+    async def benchmark(self, session):
+        raise self.error
+
     async def chain(self, underlying, session):
         raise self.error
 
@@ -54,6 +57,7 @@ async def test_symbols_are_counted_as_known_or_unknown_and_answers_pass_unchange
     assert set(await measured.bars(asked[:1], DAY, DAY)) == {"AAPL"}
     assert set(await measured.snapshots(asked, DAY)) == {"AAPL", "MSFT"}
     assert len(await measured.curves(DAY, DAY)) == 1
+    assert await measured.benchmark(DAY) == await market.benchmark(DAY)
     assert await measured.chain("AAPL", DAY)
     assert not await measured.chain("SPAXX", DAY)
     assert counted(metrics) == {

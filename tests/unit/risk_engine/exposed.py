@@ -11,7 +11,7 @@ from common import calendar
 from risk_engine.domain import Book, History, Market, Position, Rates, Security, Snapshots
 from risk_engine.engine.frame import Frame, lay_out_chunk
 from risk_engine.engine.valuation import Valued
-from risk_engine.quant.panel import FloatArray
+from risk_engine.quant.panel import FloatArray, sum_by
 from tests.unit.risk_engine import books
 from tests.unit.risk_engine.six_positions import (
     AS_OF,
@@ -47,7 +47,7 @@ def six_market() -> Market:
     """The market of the six positions; prices move on the day after the opening."""
     listed = {line.symbol: line for line in SIX_POSITIONS if line.contract is None and line.price}
     closes = {
-        symbol: [line.opening_price if day <= OPENING else line.price for day in SESSIONS]
+        symbol: [_close(line, opened=day > OPENING) for day in SESSIONS]
         for symbol, line in listed.items()
     }
     closes["RUT"] = [2_000.0] * len(SESSIONS)
@@ -110,11 +110,11 @@ def _valued(frame: Frame, held_lines: list[Line], value: FloatArray) -> Valued:
     now = [line.exit_price or line.price or line.entry_price for line in held_lines]
     before = [line.opening_price or line.entry_price for line in held_lines]
     account, count = frame.exposures.account, len(frame.books)
-    gain = np.bincount(account, lots * (np.array(now) - np.array(before)), minlength=count)
+    gain = sum_by(account, lots * (np.array(now) - np.array(before)), count)
     private = np.array([line.price is None for line in held_lines], dtype=np.bool_)
     priced = np.where(private, 0.0, value)
-    long = np.bincount(account, np.maximum(priced, 0), minlength=count)
-    short = np.bincount(account, np.minimum(priced, 0), minlength=count)
+    long = sum_by(account, np.maximum(priced, 0.0), count)
+    short = sum_by(account, np.minimum(priced, 0.0), count)
     return replace(
         valued,
         values=replace(
@@ -129,7 +129,7 @@ def _valued(frame: Frame, held_lines: list[Line], value: FloatArray) -> Valued:
             short_market_value=short,
             gross_market_value=long - short,
             net_market_value=long + short,
-            carried_value=np.bincount(account, np.where(private, value, 0), minlength=count),
+            carried_value=sum_by(account, np.where(private, value, 0.0), count),
         ),
     )
 
@@ -179,6 +179,12 @@ def _securities() -> dict[str, Security]:
         if line.contract is None and line.price is not None
     }
     return stocks | {"RUT": Security("Russell 2000 Index", "index", "Index", "Index")}
+
+
+def _close(line: Line, *, opened: bool) -> float:
+    close = line.price if opened else line.opening_price
+    assert close is not None
+    return close
 
 
 def _spots(frame: Frame) -> FloatArray:

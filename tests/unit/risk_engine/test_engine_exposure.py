@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from risk_engine.domain import Benchmark
+from risk_engine.domain import Benchmark, History
 from risk_engine.engine.exposure import Limits, calculate
+from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.results import EngineResult, pack
+from risk_engine.engine.underlyings import Key
 from tests.unit.risk_engine.books import NAN
 from tests.unit.risk_engine.exposed import six_book, six_frame, six_market
 from tests.unit.risk_engine.six_positions import (
@@ -289,3 +291,50 @@ def test_two_lots_are_the_position_they_were():
             )
     days = [one.payload["liquidity"]["longest"] for one in (whole, lots)]
     assert days[0] == pytest.approx(days[1])
+
+
+def test_more_cash_dilutes_shares_and_changes_no_dollar():
+    """100,000 more in the account: NAV 405,761.26, leverage 185,876.29 / 405,761.26 = .458093."""
+    before, after = result().payload, result(six_book(equity=400_000)).payload
+    assert after["leverage"] == pytest.approx(0.458093, abs=5e-7)
+    for amount in ("long", "short", "gross", "net"):
+        assert after["delta_adjusted"][amount] == before["delta_adjusted"][amount]
+    for part in ("concentration", "diversification"):
+        assert after[part] == before[part]
+    for name in ("net", "weight"):
+        np.testing.assert_array_equal(
+            after["sectors"]["table"][name], before["sectors"]["table"][name]
+        )
+
+
+def test_an_option_on_nothing_known_is_excluded_by_reason():
+    book = six_book(lines=(LONG, LONG_CALL))
+    nameless = replace(book.positions[1], underlying_symbol=None, strike_price=None)
+    market = six_market()
+    frame = lay_out_chunk(
+        (replace(book, positions=(book.positions[0], nameless)),), market, {}, [History.none()]
+    )
+    answer = calculate(frame)[0]
+    assert isinstance(answer, EngineResult)
+    assert answer.payload["excluded"]["table"] == {
+        "reason": ["option_terms_incomplete"],
+        "positions": [1],
+    }
+    assert answer.payload["counts"]["unmodelled_positions"] == 1
+    assert answer.payload["delta_adjusted"]["gross"] == pytest.approx(80_000)
+    names = answer.payload["liquidity"]["instruments"]["table"]["symbol"]
+    assert names == ["AAPL"]
+
+
+def test_the_market_s_share_of_what_has_no_beta_is_not_known():
+    """Without a beta for AAPL: 30,000 short at .8 alone, of 110,000 of gross exposure."""
+    frame = six_frame(six_book(lines=(LONG, SHORT)))
+    loadings = frame.factor_model.loadings.copy()
+    loadings[frame.underlyings.keys.index(Key("AAPL", None))] = NAN
+    model = replace(frame.factor_model, loadings=loadings)
+    answer = calculate(replace(frame, factor_model=model))[0]
+    assert isinstance(answer, EngineResult)
+    assert answer.payload["beta_adjusted_net"] == pytest.approx(-24_000)
+    assert answer.payload["beta_known_share"] == pytest.approx(3 / 11)
+    assert answer.payload["diversification"]["modelled_share"] == pytest.approx(3 / 11)
+    assert answer.status == "partial"

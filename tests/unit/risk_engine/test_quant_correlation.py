@@ -21,7 +21,7 @@ from risk_engine.quant.covariance import (
 def drawn(sessions=252, series=8, rho=(0.1, 0.8), seed=1, missing=0.0):
     """Return returns that lean on one factor, each unlike the others, with unlike volatilities."""
     chance = np.random.default_rng(seed)
-    shared = np.linspace(*rho, series)
+    shared = np.linspace(rho[0], rho[1], series)
     common = chance.normal(size=(sessions, 1))
     own = chance.normal(size=(sessions, series))
     returns = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
@@ -105,7 +105,7 @@ def test_gaps_that_leave_it_indefinite_are_repaired():
 
 def test_a_pair_known_half_of_the_time_is_no_less_noisy_than_one_half_as_long():
     """A little more: that a product is sometimes unknown, and put at 0, is noise of its own."""
-    found = {"gaps": [], "short": [], "whole": []}
+    found: dict[str, list[float]] = {"gaps": [], "short": [], "whole": []}
     for seed in range(60):
         returns = drawn(sessions=400, series=6, seed=seed)
         chance = np.random.default_rng(seed)

@@ -88,13 +88,13 @@ def torsion_of_the_paper(covariance):
     """Return t, as Meucci, Santangelo and Deguest (2015) iterate, with the roots of scipy."""
     volatility = np.sqrt(np.diag(covariance))
     root = scipy.linalg.sqrtm(covariance / np.outer(volatility, volatility)).real
-    size, last = np.ones(len(root)), np.inf
+    size, last = np.ones(len(root)), math.inf
     for _ in range(10_000):
         inner = scipy.linalg.sqrtm(np.diag(size) @ root @ root @ np.diag(size)).real
         turned = np.linalg.solve(inner, np.diag(size) @ root)
         size = np.diag(turned @ root)
         perturbation = np.diag(size) @ turned
-        change = np.linalg.norm(root - perturbation)
+        change = float(np.linalg.norm(root - perturbation))
         if abs(change - last) < 1e-15:
             break
         last = change

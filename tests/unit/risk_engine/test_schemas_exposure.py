@@ -7,11 +7,14 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from risk_engine.domain import EngineName
 from risk_engine.engine.exposure import calculate
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.results import EngineResult, pack
 from risk_engine.repository import Known, Result
 from risk_engine.schemas import concentration_metrics, exposure, sector_exposure
+from risk_engine.schemas.base import Engine, plain
+from risk_engine.schemas.exposure import ExcludedOut, ExposureOut, SectorOut, UnderlyingOut
 from tests.unit.risk_engine.exposed import six_book, six_frame
 from tests.unit.risk_engine.six_positions import AS_OF, LONG, PRIVATE, SHORT, SHORT_PUT
 
@@ -27,7 +30,7 @@ def known_of(book, *, only_valued=False) -> Known:
     def stored(status, payload):
         return Result(AS_OF, 1, 7, status, "m-1", "hash", datetime.now(UTC), pack(payload))
 
-    results = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
+    results: dict[EngineName, Result] = {"valuation": stored("ok", to_payload(frame.valuations[0]))}
     if not only_valued:
         results["exposure"] = stored(answer.status, answer.payload)
     return Known(PORTFOLIO, book.name, 1, results, {})
@@ -141,3 +144,17 @@ def test_weights_of_a_private_book_are_of_net_asset_value():
     assert found.data is not None
     assert found.data.portfolio_weights == {"Unclassified": 0.5}
     assert np.isclose(found.data.unclassified_value, 50_000)
+
+
+def test_the_model_says_all_that_the_engine_does():
+    answer = calculate(six_frame(six_book()))[0]
+    assert isinstance(answer, EngineResult)
+    assert answer.payload.keys() == {*ExposureOut.model_fields} - {*Engine.model_fields, "engine"}
+    shown = plain(answer.payload)
+    for name, model in (
+        ("underlyings", UnderlyingOut),
+        ("sectors", SectorOut),
+        ("excluded", ExcludedOut),
+    ):
+        for row in shown[name]:
+            assert row.keys() == model.model_fields.keys()

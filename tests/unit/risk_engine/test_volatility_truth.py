@@ -41,7 +41,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(seeds):
     truth = Truth(Market(dial=TEXTBOOK))
     volatility, upper = truth.volatility(STOCKS), np.triu_indices(len(STOCKS), 1)
     correlation = truth.correlation(STOCKS)[upper]
-    held = {"gaussian": [], "fat": [], "correlation": []}
+    held: dict[str, list[np.ndarray]] = {"gaussian": [], "fat": [], "correlation": []}
     ratio = []
     for seed in seeds:
         bars, returns = bars_of(seed)

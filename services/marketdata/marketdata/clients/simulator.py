@@ -39,7 +39,7 @@ class SimulatedMarket:
         self._market = Market(DEFAULT_SEED if seed is None else seed)
         self._desk = Desk(self._market)
         self._listed = frozenset(self._market.symbols())
-        # It takes a second, and is the same for a quarter: whoever asks meanwhile waits for it.
+        # It takes a while, and is the same for a quarter: whoever asks meanwhile waits for it.
         self._weighing = asyncio.Lock()
         self._benchmark: Benchmark | None = None
         # Another seed is another history: it must never be taken for the same one.

@@ -2,8 +2,21 @@
 
 from fastapi import APIRouter
 
-from risk_engine.api import exposure, greeks, portfolio, stress
+from risk_engine.api import (
+    correlation,
+    exposure,
+    factors,
+    greeks,
+    market_risk,
+    performance,
+    portfolio,
+    stress,
+    volatility,
+)
 
 router = APIRouter()
-for part in (portfolio, greeks, exposure, stress):
+for part in (
+    *(portfolio, performance, greeks, exposure, factors),
+    *(volatility, correlation, market_risk, stress),
+):
     router.include_router(part.router)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from common.errors import Code, ServiceError
+from common.errors import CommonCode, ServiceError
 from common.http import Transaction
 from common.identity import OwnedPortfolio
 from risk_engine.repository import Store
@@ -28,7 +28,7 @@ def lookback(
         ServiceError: more overlap is asked for than there is window.
     """
     if min_overlap > lookback_days:
-        raise ServiceError(Code.ERR_HTTP, "min_overlap must not be above lookback_days.")
+        raise ServiceError(CommonCode.ERR_HTTP, "min_overlap must not be above lookback_days.")
     return lookback_days, min_overlap
 
 

@@ -23,7 +23,7 @@ ENGINES: tuple[EngineName, ...] = (
     "market_risk",
     "stress",
 )
-BUILT: tuple[EngineName, ...] = ("valuation", "greeks", "exposure", "stress")
+BUILT: tuple[EngineName, ...] = ENGINES
 
 Status = Literal["ok", "partial", "insufficient", "stale"]
 

@@ -16,6 +16,8 @@ from risk_engine.engine.underlyings import Key, Underlyings
 AssetClass = Literal["cash", "bond", "gold", "leveraged", "fund", "stock", "private"]
 
 PRIVATE_OTHER = "OTHER"
+CASH_PREFIX = "CASH_"
+"""CASH_USD and the like: cash without a ticker."""
 _FUND_KINDS = frozenset({"etf", "mutual_fund", "index"})
 
 LEAST_SPECIFIC_VOLATILITY: Mapping[AssetClass, float] = {
@@ -100,7 +102,7 @@ def asset_class(key: Key, kind: str, security: Security | None) -> AssetClass:
     known = classes()
     if kind in ("cash", "private"):
         return "cash" if kind == "cash" else "private"
-    if kind == "money_market" or key.symbol in known.cash:
+    if kind == "money_market" or key.symbol in known.cash or key.symbol.startswith(CASH_PREFIX):
         return "cash"
     if key.symbol in fund_durations():
         return "bond"

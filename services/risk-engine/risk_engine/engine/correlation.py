@@ -1,14 +1,24 @@
 """The engine `correlation`: how what a book holds moves together, and what it does to risk."""
 
 from dataclasses import dataclass, fields
+from math import sqrt
 from typing import Any, Final
 
 import numpy as np
 
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
+from risk_engine.engine.histories import (
+    CASH,
+    OWN,
+    Amounts,
+    Histories,
+    amounts_of,
+    histories_of,
+    share_of,
+)
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
 from risk_engine.quant.correlation import (
     MIN_OVERLAP,
@@ -48,6 +58,7 @@ class _Chunk:
     """What all books of a frame share: log returns of the window, and their volatility per year."""
 
     frame: Frame
+    kinds: tuple[str, ...]
     histories: Histories
     amounts: Amounts
     logs: FloatArray
@@ -75,6 +86,7 @@ def calculate(frame: Frame) -> list[Answer]:
     logs = log_returns(np.where(returns > -1, returns, np.nan))
     chunk = _Chunk(
         frame=frame,
+        kinds=frame.underlyings.kinds,
         histories=histories,
         amounts=amounts_of(frame, histories),
         logs=logs,
@@ -93,7 +105,7 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
     covariance = shrunk.matrix * np.outer(deviation, deviation)
     exposures = chunk.frame.dollar_deltas[account, chosen.rows]
     nav = float(chunk.frame.net_asset_value[account])
-    unit = nav if nav > 0 else np.nan
+    unit = nav if nav >= LEAST_AMOUNT else np.nan
     payload = head | {
         "correlation": pack_upper(shrunk.matrix),
         "sample": pack_upper(chosen.correlation),
@@ -114,14 +126,14 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
 
 def _choose(chunk: _Chunk, account: int) -> _Chosen:
     frame, volatility = chunk.frame, chunk.volatility
-    deltas, kinds = frame.dollar_deltas[account], frame.underlyings.kinds
+    deltas, kinds = frame.dollar_deltas[account], chunk.kinds
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
-    # A money-market fund stands still; that it has no correlation is no gap.
+    # What stands still has no correlation, and that is no gap.
     quoted = [
         row
         for row in held.tolist()
-        if kinds[row] not in {"cash", "private"} and volatility[row] != 0
+        if kinds[row] not in CASH | {"private"} and volatility[row] != 0
     ]
     told = [row for row in quoted if chunk.histories.source[row] == OWN and volatility[row] > 0]
     rows = np.array(told[:MAX_SYMBOLS], dtype=np.int64)
@@ -133,7 +145,7 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
         "private_left_out": any(kinds[row] == "private" for row in held.tolist()),
         "too_many_symbols": len(told) > MAX_SYMBOLS,
         "gaps": bool(np.isnan(chunk.logs[:, rows[kept]]).any()),
-        "net_asset_value_not_positive": not frame.net_asset_value[account] > 0,
+        "net_asset_value_not_positive": bool(frame.net_asset_value[account] < LEAST_AMOUNT),
         "insufficient_symbols": len(kept) < 2,
     }
     among = np.ix_(kept, kept)
@@ -173,7 +185,7 @@ def _head(chunk: _Chunk, account: int, chosen: _Chosen) -> dict[str, Any]:
         "min_overlap": MIN_OVERLAP,
         "quality": chunk.amounts.quality(account, nav),
         "correlated": _correlated(chunk, account, chosen, nav),
-        "concentration": _concentration(frame, account),
+        "concentration": _concentration(chunk, account),
         "notes": [{"code": code, "message": SENTENCES[code]} for code in chosen.codes],
     }
 
@@ -187,15 +199,14 @@ def _correlated(chunk: _Chunk, account: int, chosen: _Chosen, nav: float) -> dic
     return {"of_net_asset_value": share_of(value, nav), "of_gross_value": share_of(value, gross)}
 
 
-def _concentration(frame: Frame, account: int) -> dict[str, Any]:
-    # 1 - the sum of squared shares of gross delta-adjusted exposure: 0 for one, near 1 for many.
-    gross = np.abs(frame.dollar_deltas[account])
-    held = np.flatnonzero(gross)
-    kinds = [frame.underlyings.kinds[row] for row in held]
-    sectors = [
-        "" if (one := frame.underlyings.securities[row]) is None else one.sector or ""
-        for row in held
-    ]
+def _concentration(chunk: _Chunk, account: int) -> dict[str, Any]:
+    # 1 - the sum of squared shares of gross delta-adjusted exposure, cash apart: 0 for one, near 1
+    # for many.
+    gross = np.abs(chunk.frame.dollar_deltas[account])
+    held = np.array([row for row in np.flatnonzero(gross) if chunk.kinds[row] not in CASH], int)
+    kinds = [chunk.kinds[row] for row in held]
+    securities = [chunk.frame.underlyings.securities[row] for row in held]
+    sectors = ["" if one is None else one.sector or "" for one in securities]
     return {
         "of": "gross_delta_adjusted_exposure",
         "position_size": _spread(gross[held], np.arange(len(held))),
@@ -214,11 +225,11 @@ def _spread(gross: FloatArray, group: IntArray) -> float:
 
 def _common(common: FloatArray) -> int | np.ndarray:
     pairs = pack_upper(common, np.float64).astype(np.int32)
-    return int(pairs[0]) if (pairs == pairs[0]).all() else pairs
+    return int(pairs[0]) if np.all(pairs == pairs[0]) else pairs
 
 
 def _risk(exposures: FloatArray, covariance: FloatArray, unit: float) -> dict[str, float]:
-    net = float(np.sqrt(max(exposures @ covariance @ exposures, 0.0)))
+    net = sqrt(max(float(exposures @ covariance @ exposures), 0.0))
     gross = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
     return {
         # Of a perfect hedge nothing is left but what rounding leaves.

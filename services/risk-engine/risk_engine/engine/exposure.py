@@ -12,7 +12,7 @@ from risk_engine.engine.exposure_notes import notes_of, status_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.liquidity import Liquidity, liquidity_of, liquidity_payload
 from risk_engine.engine.results import Answer, EngineResult, table
-from risk_engine.engine.statement import LEAST_AMOUNT
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.concentration import TOP
 from risk_engine.quant.exposure import LongShort, span_of
 
@@ -63,6 +63,8 @@ def _result(
         "beta_adjusted_net": measures.beta_adjusted[account],
         "beta_adjusted_net_share": measures.beta_adjusted[account] / whole,
         "beta_adjusted_net_without_proxied": measures.beta_adjusted_observed[account],
+        "beta_known_share": _beta_known_share(measures, some),
+        "beta_known_share_of": "delta-adjusted gross exposure",
         "notional": measures.notional[account],
         "cash_equivalents": measures.cash_equivalents[account],
         **convexity,
@@ -90,6 +92,14 @@ def _result(
     notes = notes_of(frame, measures, liquidity, account, payload)
     payload["notes"] = [{"code": one.code, "message": one.message} for one in notes]
     return EngineResult(status_of(frame, measures, account), payload)
+
+
+def _beta_known_share(measures: Measures, some: slice) -> float:
+    share, beta = measures.netted.share[some], measures.netted.beta[some]
+    known = np.isfinite(share)
+    if not known.any():
+        return np.nan
+    return float(share[known & np.isfinite(beta)].sum())
 
 
 def _sides(sums: LongShort, account: int, whole: float) -> dict[str, Any]:

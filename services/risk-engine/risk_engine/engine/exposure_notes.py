@@ -9,7 +9,7 @@ from risk_engine.domain import Note, Status
 from risk_engine.engine.exposure_measures import Measures
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.liquidity import Liquidity
-from risk_engine.engine.statement import LEAST_AMOUNT
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.exposure import span_of
 from risk_engine.quant.sectors import LEAST_NET
 

@@ -16,8 +16,10 @@ from risk_engine.engine.loadings import (
     with_proxies,
 )
 from risk_engine.engine.underlyings import Underlyings
-from risk_engine.quant.factors import FACTORS as FACTORS  # the axis of all that is below
+from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+
+__all__ = ["FACTORS", "FactorModel", "factor_model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class FactorModel:
     `available`. `prior_only` marks underlyings with too little history to be regressed, `proxied`
     the ones that stand in for a private asset, `stale` those without a recent price. `r_squared` is
     out of the sample. `excess` are the underlyings' returns over cash, (sessions of
-    `market.prices`, underlyings), and `market_excess` the market's.
+    `market.prices`, underlyings), and `recent` the factors' over the same sessions.
     """
 
     factors: tuple[str, ...]
@@ -51,8 +53,13 @@ class FactorModel:
     betas: Betas
     durations: Durations
     excess: FloatArray
-    market_excess: FloatArray
+    recent: FloatArray
     panel: FactorPanel
+
+    @property
+    def market_excess(self) -> FloatArray:
+        """Return the market's returns over cash, (sessions of `market.prices`,)."""
+        return self.recent[:, MARKET]
 
     @property
     def available(self) -> BoolArray:
@@ -85,6 +92,6 @@ def factor_model(underlyings: Underlyings, market: Market) -> FactorModel:
         betas=estimates.betas,
         durations=durations_of(underlyings, found, panel),
         excess=found.excess,
-        market_excess=panel.returns[:, MARKET],
+        recent=panel.returns,
         panel=whole,
     )

@@ -145,10 +145,10 @@ def _yields(rates: Rates, reference: Prices, tenor: float) -> FloatArray:
     below = max(above - 1, 0)
     low, high = rates.years[below], rates.years[above]
     share = np.clip((tenor - low) / (high - low), 0.0, 1.0) if high > low else 1.0
-    # A neighbour that does not count may be unknown.
-    first = 0.0 if share == 1 else (1 - share) * rates.zero[:, below]
-    second = 0.0 if share == 0 else share * rates.zero[:, above]
-    found = dict(zip(rates.sessions, (first + second).tolist(), strict=True))
+    curve = rates.zero[:, above]
+    if share < 1:  # else its neighbour does not count, known or not
+        curve = (1 - share) * rates.zero[:, below] + share * curve
+    found = dict(zip(rates.sessions, curve.tolist(), strict=True))
     for row, session in enumerate(reference.sessions):
         answer[row] = found.get(session, np.nan)
     return answer

@@ -26,6 +26,7 @@ NoteCode = Literal[
     "unmodelled_options",
     "expired_options",
     "estimated_volatility",
+    "quote_at_exercise",
     "volatility_from_other_contracts",
     "default_rate",
     "no_dividend_yield",
@@ -40,6 +41,10 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
     "estimated_volatility": (
         "{count} option position(s) have no usable quote: their volatility is estimated from the "
         "underlying's last 63 sessions, marked up by a tenth."
+    ),
+    "quote_at_exercise": (
+        "{count} option position(s) are quoted at no more than their exercise brings, which "
+        "implies no volatility: it is estimated, and hardly matters."
     ),
     "volatility_from_other_contracts": (
         "{count} option position(s) have no quote: their volatility is read off the book's other "

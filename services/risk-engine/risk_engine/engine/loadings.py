@@ -22,7 +22,8 @@ from risk_engine.engine.asset_classes import (
     proxy_of,
 )
 from risk_engine.engine.factor_panel import FactorPanel
-from risk_engine.engine.underlyings import NO_COLUMN, Key, Underlyings
+from risk_engine.engine.underlyings import Key, Underlyings
+from risk_engine.quant.blocks import BLOCK, blocks, filled, filled_rows
 from risk_engine.quant.factors import (
     FACTORS,
     MIN_OBSERVATIONS,
@@ -33,7 +34,7 @@ from risk_engine.quant.factors import (
 from risk_engine.quant.market_beta import MIN_OBSERVATIONS as LEAST_FOR_BETA
 from risk_engine.quant.market_beta import WINDOW as BETA_WINDOW
 from risk_engine.quant.market_beta import market_betas
-from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import coverage, excess_returns, idle_share
 from risk_engine.quant.shrinkage import PRIOR_DEVIATION, Prior, vasicek
 
@@ -150,20 +151,23 @@ def estimate(found: Securities, panel: FactorPanel) -> Estimates:
     specific = _variances(USUAL_SPECIFIC_VOLATILITY, found.classes)
     r_squared = np.full(count, np.nan)
     observations = np.isfinite(found.excess[-WINDOW:]).sum(axis=0).astype(np.int64)
-    columns, use = np.flatnonzero(found.regressed), panel.available
-    if columns.size:
-        prior = Prior(found.prior[np.ix_(columns, use)], np.array(PRIOR_DEVIATIONS)[use])
+    use = panel.available
+    for columns in blocks(np.flatnonzero(found.regressed)):
+        believed = filled_rows(found.prior[np.ix_(columns, use)], 0.0)
         fit = estimate_loadings(
-            panel.returns[:, use], found.excess[:, columns], prior, least[columns]
+            panel.returns[:, use],
+            filled(found.excess[:, columns]),
+            Prior(believed, np.array(PRIOR_DEVIATIONS)[use]),
+            filled_rows(least[columns], 1.0),
         )
         # Sessions in which all factors are known may be fewer than the security's own.
-        done = np.isfinite(fit.specific_variance)
+        done = np.flatnonzero(np.isfinite(fit.specific_variance))
         rows = columns[done]
-        found.regressed[columns[~done]] = False
+        found.regressed[np.setdiff1d(columns, rows)] = False
         loadings[np.ix_(rows, use)] = fit.loadings[done]
         errors[np.ix_(rows, use)] = fit.errors[done]
         specific[rows], r_squared[rows] = fit.specific_variance[done], fit.r_squared[done]
-        observations[columns] = fit.observations
+        observations[columns] = fit.observations[: columns.size]
     loadings[:, ~use], errors[:, ~use] = np.nan, np.nan
     still = found.are("cash")
     loadings[still], errors[still] = 0.0, 0.0
@@ -215,18 +219,21 @@ def _prior(underlyings: Underlyings, kinds: tuple[AssetClass, ...], funds: Funds
 
 
 def _betas(found: Securities, panel: FactorPanel) -> Betas:
-    count = len(found.classes)
-    raw, raw_error, r_squared = (np.full(count, np.nan) for _ in range(3))
+    raw, raw_error, r_squared = (np.full(len(found.classes), np.nan) for _ in range(3))
     recent = found.excess[-BETA_WINDOW:]
     observations = np.isfinite(recent).sum(axis=0).astype(np.int64)
     thin = found.beta_regressed & (np.nan_to_num(idle_share(recent)) > THIN)
-    columns = np.flatnonzero(found.beta_regressed)
-    if columns.size:
-        fit = market_betas(found.excess[:, columns], panel.returns[:, MARKET], thin[columns])
-        raw[columns], raw_error[columns] = fit.beta, fit.error
-        r_squared[columns], observations[columns] = fit.r_squared, fit.observations
+    for lagged in (False, True):
+        for columns in blocks(np.flatnonzero(found.beta_regressed & (thin == lagged))):
+            fit = market_betas(
+                filled(found.excess[:, columns]), panel.returns[:, MARKET], np.full(BLOCK, lagged)
+            )
+            count = columns.size
+            raw[columns], raw_error[columns] = fit.beta[:count], fit.error[:count]
+            r_squared[columns] = fit.r_squared[:count]
+            observations[columns] = fit.observations[:count]
     prior = found.prior[:, MARKET].copy()
-    shrunk, error = vasicek(raw, raw_error, prior, np.full(count, PRIOR_DEVIATION))
+    shrunk, error = vasicek(raw, raw_error, prior, np.full(prior.shape, PRIOR_DEVIATION))
     still = found.are("cash")
     shrunk[still], error[still] = 0.0, 0.0
     return Betas(raw, raw_error, shrunk, error, prior, r_squared, observations, thin)

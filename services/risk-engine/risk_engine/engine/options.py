@@ -19,14 +19,20 @@ from risk_engine.engine.option_inputs import (
 )
 from risk_engine.engine.underlyings import NO_UNDERLYING, Key, Underlyings
 from risk_engine.quant.greeks import price_and_greeks, with_an_hour_left
-from risk_engine.quant.implied_volatility import implied_volatility
+from risk_engine.quant.implied_volatility import TOO_CHEAP, implied_volatility
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.pricing import Greeks, Options
 from risk_engine.quant.volatility_surface import nearby_volatility
 
 PriceSource = Literal["quote", "model"]
 VolatilitySource = Literal["quote", "surface", "estimated"]
-Flag = Literal["estimated_volatility", "default_rate", "no_dividend_yield", "default_borrow_cost"]
+Flag = Literal[
+    "estimated_volatility",
+    "quote_at_exercise",
+    "default_rate",
+    "no_dividend_yield",
+    "default_borrow_cost",
+]
 Reason = Literal["expired", "no_underlying_price", "no_future_price", "no_volatility"]
 
 
@@ -81,9 +87,9 @@ def price_contracts(listing: Listing, underlyings: Underlyings, market: Market) 
     factor = np.array([one.split_factor for one in distinct], dtype=np.float64)
     terms = with_an_hour_left(_terms(contracts, factor, inputs))
     mid = mids(contracts, factor, market.snapshots)
-    implied = implied_volatility(terms, mid, inputs.american).volatility
-    nearby = _from_neighbours(distinct, row_of, terms, implied)
-    volatility, sources = _volatilities(implied, nearby, underlying, inputs, underlyings)
+    implied = implied_volatility(terms, mid, inputs.american)
+    nearby = _from_neighbours(distinct, row_of, terms, implied.volatility)
+    volatility, sources = _volatilities(implied.volatility, nearby, underlying, inputs, underlyings)
     terms = replace(terms, volatility=volatility)
     greeks = _greeks(terms, inputs)
     price, price_sources = _prices(mid, greeks, terms)
@@ -102,7 +108,7 @@ def price_contracts(listing: Listing, underlyings: Underlyings, market: Market) 
         volatility_source=sources,
         rate_source=(inputs.rate_source,) * len(contracts),
         dividend_source=inputs.dividend_source,
-        flags=_flags(inputs, sources),
+        flags=_flags(inputs, sources, implied.reason == TOO_CHEAP),
         reason=_reasons(terms, inputs),
     )
 
@@ -205,14 +211,15 @@ def _prices(
 
 
 def _flags(
-    inputs: Inputs, volatility_source: Sequence[VolatilitySource | None]
+    inputs: Inputs, volatility_source: Sequence[VolatilitySource | None], at_exercise: BoolArray
 ) -> tuple[tuple[Flag, ...], ...]:
     found = []
-    for volatility, dividend, borrow in zip(
-        volatility_source, inputs.dividend_source, inputs.borrow_cost.tolist(), strict=True
-    ):
+    columns = (inputs.dividend_source, inputs.borrow_cost.tolist(), at_exercise.tolist())
+    for volatility, dividend, borrow, cheap in zip(volatility_source, *columns, strict=True):
         said: dict[Flag, bool] = {
-            "estimated_volatility": volatility == "estimated",
+            # Whatever its volatility, what is worth no more than its exercise has a delta of one.
+            "estimated_volatility": volatility == "estimated" and not cheap,
+            "quote_at_exercise": cheap,
             "default_rate": inputs.rate_source == "default",
             "no_dividend_yield": dividend == "none",
             "default_borrow_cost": borrow > 0,

@@ -17,6 +17,7 @@ from risk_engine.engine.histories import (
     profits,
 )
 from risk_engine.engine.results import Answer, EngineResult, table
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant import har
 from risk_engine.quant.panel import NO_COLUMN, FloatArray, IntArray
 from risk_engine.quant.ranges import Bars, realised_variance
@@ -137,7 +138,7 @@ def _answer(
     underlyings: dict[str, Any],
 ) -> Answer:
     nav = float(frame.net_asset_value[account])
-    unit = nav if nav > 0 else np.nan
+    unit = nav if nav >= LEAST_AMOUNT else np.nan
     codes = _codes(findings, amounts, account, nav)
     payload = {
         "net_asset_value": nav,
@@ -158,15 +159,16 @@ def _answer(
 
 def _codes(findings: _Findings, amounts: Amounts, account: int, nav: float) -> list[str]:
     volatility = findings.held.volatility[:, account]
-    nothing = amounts.told[account] + amounts.proxied[account] == 0
+    empty = amounts.told[account] + amounts.proxied[account] == 0
+    nothing = (empty and amounts.unmodelled[account] > 0) or np.isnan(volatility).all()
     found = {
-        "nothing_modelled": nothing and amounts.unmodelled[account] > 0,
+        "nothing_modelled": nothing,
         "unmodelled": amounts.unmodelled[account] > 0,
         "proxied": amounts.proxied[account] > 0,
         "stale_prices": amounts.stale[account] > 0,
-        "short_history": np.isnan(volatility).any(),
+        "short_history": not nothing and np.isnan(volatility).any(),
         "no_realised_history": np.isnan(findings.realised.volatility[0, account]),
-        "net_asset_value_not_positive": not nav > 0,
+        "net_asset_value_not_positive": nav < LEAST_AMOUNT,
     }
     return [code for code, applies in found.items() if applies]
 
@@ -268,8 +270,14 @@ def _ranges(frame: Frame, logs: FloatArray) -> FloatArray:
     if prices.open is None or prices.high is None or prices.low is None:
         return variance
     priced = np.flatnonzero(column != NO_COLUMN)
-    cells = (prices.open, prices.high, prices.low, prices.close)
-    bars = Bars(*(prices_[1:, column[priced]] for prices_ in cells), logs[:, priced])
+    rows = slice(1, None)
+    bars = Bars(
+        open=prices.open[rows, column[priced]],
+        high=prices.high[rows, column[priced]],
+        low=prices.low[rows, column[priced]],
+        close=prices.close[rows, column[priced]],
+        log_return=logs[:, priced],
+    )
     variance[:, priced] = realised_variance(bars)
     return variance
 
@@ -284,7 +292,7 @@ def _held(frame: Frame, account: int, found: _Underlyings) -> dict[str, Any]:
         symbol=[key.symbol for key in keys],
         subtype=[key.subtype for key in keys],
         dollar_delta=deltas[held],
-        weight=deltas[held] / (nav if nav > 0 else np.nan),
+        weight=deltas[held] / (nav if nav >= LEAST_AMOUNT else np.nan),
         **{f"volatility_{window}d": volatility[place] for place, window in enumerate(WINDOWS)},
         ewma=found.measured.fast[held],
         forecast=found.forecast.volatility[held],

@@ -113,7 +113,7 @@ def _on_tree(
         np.subtract(here, owed, out=other)
         np.maximum(held, other, out=held)
     # Not of the nodes, which a hundred products have rounded.
-    return np.maximum(value[0], sign * (spot - strike))
+    return np.asarray(np.maximum(value[0], sign * (spot - strike)))
 
 
 def _certain(options: Options, sign: FloatArray, years: FloatArray) -> FloatArray:

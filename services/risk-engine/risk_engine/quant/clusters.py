@@ -87,4 +87,5 @@ def cluster_risk(exposures: FloatArray, covariance: FloatArray, labels: IntArray
 
 
 def _members(labels: IntArray) -> FloatArray:
-    return (labels[:, np.newaxis] == np.arange(labels.max(initial=-1) + 1)).astype(np.float64)
+    groups = np.arange(labels.max(initial=-1) + 1)
+    return np.asarray(labels[:, np.newaxis] == groups, dtype=np.float64)

@@ -192,7 +192,8 @@ def _correction(
     two = (2 + 6 * inverse * (1 + inverse)) * slope * slope
     second = bend + one
     third = bend * bend + bend_slope + 3 * bend * one + two
-    return newton * (1 + 0.5 * newton * second) / (1 + newton * (second + newton * third / 6))
+    bent = 1 + newton * (second + newton * third / 6)
+    return np.asarray(newton * (1 + 0.5 * newton * second) / bent)
 
 
 def _on_the_tree(

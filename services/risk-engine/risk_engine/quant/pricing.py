@@ -74,7 +74,8 @@ def on_futures(
 ) -> Options:
     """Return options on futures: of Black (1976), where the future's yield is the rate.
 
-    Their rho is then that of both together: -T x price.
+    The rho of `european_greeks` holds the yield still; with a future that stands still when rates
+    move it is -T x price instead (Haug, ch. 2).
     """
     return Options(is_call, future, strike, years, volatility, rate, rate)
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
 from uuid import UUID
 
 from pydantic import Field
 
-from risk_engine.domain import BUILT, ENGINES, EngineName, Status
+from risk_engine.domain import BUILT, ENGINES, EngineName
 from risk_engine.repository import Known, Snapshot
 from risk_engine.schemas.base import Answer
 from risk_engine.schemas.engines import EngineOut, engines_of
+from risk_engine.schemas.performance import SnapshotOut
 from risk_engine.schemas.summary import Summary, summary, valuation_of
 from risk_engine.schemas.valuation import PositionOut, Totals
 
@@ -22,27 +22,6 @@ class FailureOut(Answer):
 
     reason: str
     message: str
-
-
-class SnapshotOut(Answer):
-    """The account at the close of a session."""
-
-    session: date
-    revision: int
-    panel_version: int
-    status: Status
-    net_asset_value: float
-    cash: float
-    long_market_value: float | None
-    short_market_value: float | None
-    gross_market_value: float | None
-    net_market_value: float | None
-    carried_value: float
-    cost_basis: float
-    unrealized_pnl: float | None
-    realized_pnl: float
-    daily_pnl: float | None = Field(description="Since the previous session")
-    daily_return: float | None = Field(description="A decimal of the previous net asset value")
 
 
 class Report(Summary):

@@ -9,6 +9,7 @@ from pydantic import Field
 from common.events.onboarding import InvestmentClass, PositionType
 from risk_engine.domain import CarriedAt, PositionState, PriceSource
 from risk_engine.schemas.base import Answer, Engine
+from risk_engine.schemas.performance import PerformanceOut
 
 
 class Totals(Answer):
@@ -131,6 +132,7 @@ class ValuationOut(Engine):
     based_on: BasedOn
     totals: Totals
     daily: DailyOut = DailyOut()
+    performance: PerformanceOut | None = None
     positions: list[PositionOut]
     unpriced: list[Unpriced]
     notes: list[NoteOut]

@@ -10,7 +10,7 @@ from pydantic import Field
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Engine, Money, Number
 from risk_engine.schemas.exposure import Quality
-from risk_engine.schemas.summary import read
+from risk_engine.schemas.summary import Summary, read, summary, valuation_of
 from risk_engine.schemas.valuation import NoteOut
 
 Direction = Literal["increasing", "decreasing", "stable"]
@@ -138,10 +138,9 @@ class VolatilityData(Answer):
     volatility_percentile: Number | None
 
 
-class Volatility(Answer):
+class Volatility(Summary):
     """A portfolio's volatility, under the names existing clients know."""
 
-    available: bool
     portfolio_id: UUID
     calculation_date: date | None
     data: VolatilityData | None
@@ -151,35 +150,38 @@ class Volatility(Answer):
 def volatility(portfolio_id: UUID, known: Known | None) -> Volatility:
     """Read the newest result; None is a portfolio not heard of."""
     result = None if known is None else read("volatility", known, VolatilityOut)
-    if result is None or result.status == "insufficient":
-        return Volatility(
-            available=False,
-            portfolio_id=portfolio_id,
-            calculation_date=None if result is None else result.as_of,
-            data=None,
-            metadata={"error": _why(known, result)},
-        )
+    told = None if result is None or result.status == "insufficient" else result
+    return Volatility(
+        **{**summary(known, valuation_of(known)), "available": told is not None},
+        portfolio_id=portfolio_id,
+        calculation_date=None if result is None else result.as_of,
+        data=None if told is None else _data(told),
+        metadata={"error": _why(known, result)} if told is None else _metadata(told),
+    )
+
+
+def _data(result: VolatilityOut) -> VolatilityData:
     held = result.holdings
     by_sessions = {window.sessions: window.volatility for window in held.windows}
-    return Volatility(
-        available=True,
-        portfolio_id=portfolio_id,
-        calculation_date=result.as_of,
-        data=VolatilityData(
-            realized_volatility_21d=by_sessions[21],
-            realized_volatility_63d=by_sessions[63],
-            expected_volatility_21d=held.forecast.volatility,
-            volatility_trend=held.trend.direction,
-            volatility_percentile=held.percentile,
-        ),
-        metadata={
-            "forecast_model": "HAR" if held.forecast.model == "har_ewma_0.94" else "EWMA",
-            "trading_day_windows": "21d, 63d",
-            "basis": "holdings",
-            "status": result.status,
-            "quality": result.quality.of_net_asset_value.model_dump(),
-        },
+    return VolatilityData(
+        realized_volatility_21d=by_sessions[21],
+        realized_volatility_63d=by_sessions[63],
+        expected_volatility_21d=held.forecast.volatility,
+        volatility_trend=held.trend.direction,
+        volatility_percentile=held.percentile,
     )
+
+
+def _metadata(result: VolatilityOut) -> dict[str, Any]:
+    model = result.holdings.forecast.model
+    return {
+        "forecast_model": "EWMA" if model == "ewma_0.97" else "HAR",
+        "trading_day_windows": "21d, 63d",
+        "basis": "holdings",
+        "status": result.status,
+        "quality": result.quality.model_dump(),
+        "notes": [note.message for note in result.notes],
+    }
 
 
 def _why(known: Known | None, result: VolatilityOut | None) -> str:
