@@ -40,11 +40,13 @@ def asset(number, subtype, value="10000"):
     return replace(private(number, f"P{number}", value), investment_subtype=subtype)
 
 
+@cache
 def frame_of(*books, of: Market | None = None) -> Frame:
     """Lay out some books."""
     return lay_out_chunk(books, of or market(), {}, [History.none()] * len(books))
 
 
+@cache
 def result_of(*books, of: Market | None = None) -> EngineResult:
     """Return what the engine finds of the first of some books."""
     answer = calculate(frame_of(*books, of=of))[0]

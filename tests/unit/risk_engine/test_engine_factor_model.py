@@ -238,6 +238,24 @@ def test_without_the_market_nothing_is_known():
     assert np.isnan(model.loadings[row, MKT])
 
 
+@pytest.mark.parametrize("sessions", [0, 1, 2, 300])
+def test_of_a_short_reference_as_much_is_known_as_it_says(sessions):
+    """None at all is what a panel without reference funds gives."""
+    reference = market().reference
+    some = slice(len(reference.sessions) - sessions, None)
+    tables = ("close", "split_ratio", "dividend", "open", "high", "low", "volume")
+    cut = replace(
+        reference,
+        sessions=reference.sessions[some],
+        **{name: getattr(reference, name)[some] for name in tables},
+    )
+    model, row = of("AAPL", in_market=replace(market(), reference=cut))
+    assert model.available.tolist() == [sessions == 300] * 2 + [False] * 6
+    assert model.prior_only[row] == (sessions < 300)
+    assert np.isfinite(model.loadings[row]).sum() == (2 if sessions == 300 else 0)
+    assert model.recent.shape == (len(market().prices.sessions), len(FACTORS))
+
+
 @pytest.mark.parametrize(
     ("symbol", "kind", "expected"),
     [

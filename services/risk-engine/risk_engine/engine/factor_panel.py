@@ -55,8 +55,8 @@ class FactorPanel:
         place = np.array([rows.get(session, -1) for session in prices.sessions], dtype=np.int64)
 
         def moved(table: FloatArray) -> FloatArray:
-            taken = table[place].copy()
-            taken[place < 0] = np.nan
+            taken = np.full((len(place), *table.shape[1:]), np.nan)
+            taken[place >= 0] = table[place[place >= 0]]
             return taken
 
         return FactorPanel(
