@@ -40,7 +40,7 @@ def contracts(books, prices, price, source):
         found,
         price=np.full(count, price),
         price_source=(source,) * count,
-        reason=(None if price == price else "no_spot",) * count,
+        reason=(None if price == price else "no_underlying_price",) * count,
     )
 
 
@@ -107,7 +107,7 @@ def test_an_option_whose_price_goes_is_carried_at_the_last_one():
     carried = found.positions[1]
     assert (carried.market_value, carried.carried_value) == (None, 1_600.0)
     assert (carried.carried_at, carried.price_source) == ("last_price", "carried")
-    assert (carried.reason, carried.price_session) == ("no_spot", AFTER["6"])
+    assert (carried.reason, carried.price_session) == ("no_underlying_price", AFTER["6"])
     assert found.totals.net_asset_value == 100_000 + 200 * 3 + 15
     assert (found.status, codes(found)) == ("partial", ["carried_at_last_price"])
 
