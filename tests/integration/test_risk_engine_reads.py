@@ -10,6 +10,7 @@ from sqlalchemy import event as sql_event
 from common.events.risk_engine import RiskCalculated
 from risk_engine.domain import BUILT, ENGINES
 from risk_engine.engine.results import unpack
+from risk_engine.schemas.base import plain
 from risk_engine.schemas.valuation import ValuationOut
 from tests.support.harness import Harness, running
 from tests.support.risk_engine import (
@@ -96,7 +97,8 @@ async def test_the_report_says_everything_the_engine_said(engine):
         )
         packed, input_hash = found.one()
     payload = unpack(packed)
-    assert shown["engines"]["valuation"] == payload | {"input_hash": input_hash}
+    said = ValuationOut.model_validate(plain(payload) | {"input_hash": input_hash})
+    assert shown["engines"]["valuation"] == said.model_dump(mode="json")
     assert ValuationOut.model_fields.keys() == payload.keys() | {"input_hash"}
     assert shown["name"] == "Ada's book"
     assert shown["status"] == "partial"

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 from common import identity
@@ -13,6 +14,8 @@ from common.service import Platform, Service
 from common.work import Worker
 from risk_engine import api, handlers
 from risk_engine.clients import Onboarding, Panels
+from risk_engine.domain import ConvexityLimits, ScenarioSet
+from risk_engine.engine.scenario_file import Fault, InvalidScenarios, with_own_scenarios
 from risk_engine.jobs.calculate import Calculator, jobs
 from risk_engine.jobs.pool import Pool
 from risk_engine.repository import Store
@@ -45,6 +48,8 @@ def build(settings: Settings, platform: Platform) -> Service:
         pool,
         Panels(marketdata, megabytes=settings.panel_cache_megabytes),
         Onboarding(onboarding),
+        own_scenarios(settings.scenarios_file),
+        ConvexityLimits(settings.gamma_limit, settings.vega_limit),
     )
     worker = Worker(
         unit_of_work,
@@ -70,6 +75,28 @@ def build(settings: Settings, platform: Platform) -> Service:
                 await client.close()
 
     return Service("risk-engine", app, unit_of_work, resources, handlers.SUBSCRIPTIONS, Store)
+
+
+def own_scenarios(file: Path | None) -> ScenarioSet | None:
+    """Read the scenarios of a user's file beside the shipped ones; None without a file.
+
+    Raises:
+        InvalidScenarios: the file cannot be used; its faults say why.
+    """
+    if file is None:
+        return None
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fault = Fault(
+            str(file),
+            "(file)",
+            "(text)",
+            f"it cannot be read: {error}",
+            "Name a file of UTF-8 text in RISK_ENGINE_SCENARIOS_FILE.",
+        )
+        raise InvalidScenarios([fault]) from error
+    return with_own_scenarios(str(file), text)
 
 
 if __name__ == "__main__":

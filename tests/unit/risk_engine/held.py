@@ -55,13 +55,16 @@ def frame(*some: Book, of: Market | None = None, histories=None, **model) -> Fra
 
 
 def one_factor(a_frame: Frame, returns: np.ndarray, loading: float, specific: float) -> FactorModel:
-    """A model of one factor in which everything leans alike."""
-    count = len(a_frame.underlyings)
+    """A model in which everything leans on the market alone, and alike."""
+    model, count = a_frame.factor_model, len(a_frame.underlyings)
+    recent = np.full((len(SESSIONS), len(model.factors)), np.nan)
+    recent[1:, 0] = returns
+    available = np.arange(len(model.factors)) == 0
+    loadings = np.where(available, loading, np.nan) * np.ones((count, 1))
     return replace(
-        a_frame.factor_model,
-        factors=("MKT",),
-        sessions=SESSIONS,
-        returns=np.append(np.nan, returns)[:, np.newaxis],
-        loadings=np.full((count, 1), loading),
+        model,
+        recent=recent,
+        panel=replace(model.panel, available=available),
+        loadings=loadings,
         specific_variance=np.full(count, specific**2),
     )

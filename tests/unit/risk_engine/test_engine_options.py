@@ -9,7 +9,7 @@ import pytest
 
 from risk_engine.domain import History, Market, Rates, Snapshots
 from risk_engine.engine.listing import contract_of, contracts_of
-from risk_engine.engine.options import price_contracts
+from risk_engine.engine.options import Reason, price_contracts
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import underlyings_of
 from risk_engine.engine.valuation import value
@@ -36,11 +36,12 @@ def contracts(books, prices, price, source):
     listing = contracts_of(books, underlyings, everything)
     found = price_contracts(listing, underlyings, everything)
     count = len(found)
+    reason: Reason | None = None if price == price else "no_underlying_price"
     return replace(
         found,
         price=np.full(count, price),
         price_source=(source,) * count,
-        reason=(None if price == price else "no_underlying_price",) * count,
+        reason=(reason,) * count,
     )
 
 
@@ -169,12 +170,15 @@ def test_an_option_whose_settlement_is_not_known_is_carried_at_cost_and_not_at_i
     assert only.carried_at == "entry_price"
 
 
-def test_a_quote_after_a_split_is_of_other_terms_than_the_books():
-    # SPY splits 2:1 on the 8th; two contracts at 8 are four at 4.
+def test_after_a_split_contracts_are_more_and_each_is_worth_less():
+    # SPY splits 2:1 on the 8th; two contracts at 8 are four at 4, or at what they are priced now.
     prices = market({"SPY": (*SPY[:6], 352.5, 357.5)}, splits={("SPY", AFTER["8"]): 2.0})
-    found = valued(CALL, price=99.0, stored={OPENING: 5.0, AFTER["7"]: 8.0}, prices=prices)
-    (only,) = found.positions
-    assert (only.quantity, only.carried_value, only.carried_at) == (4.0, 1_600.0, "last_price")
+    stored = {OPENING: 5.0, AFTER["7"]: 8.0}
+    (carried,) = valued(CALL, stored=stored, prices=prices).positions
+    assert (carried.quantity, carried.carried_value) == (4.0, 1_600.0)
+    assert carried.carried_at == "last_price"
+    found = valued(CALL, price=4.5, stored=stored, prices=prices)
+    assert (found.positions[0].market_value, found.totals.net_asset_value) == (1_800.0, 100_800.0)
     expired = replace(CALL, expiration_date=AFTER["8"], strike_price=Decimal(690))
     settled = valued(expired, stored={OPENING: 5.0}, prices=prices)
     assert settled.positions[0].realized_pnl == 400 * (352.5 - 345) - 900

@@ -106,6 +106,22 @@ def test_an_empty_book_does_not_vary():
     assert answer.payload["holdings"]["trend"]["direction"] is None
 
 
+def test_cash_and_its_like_vary_by_nothing_with_a_price_or_without():
+    """A money-market fund's price is missing on some sessions, a cash position's on all."""
+    moves = {**held.drawn(), "SPAXX": np.zeros(779)}
+    moves["SPAXX"][300:700] = np.nan
+    lines = (
+        AAA,
+        position(7, "SPAXX", "100", "100"),
+        replace(private(8, "CASH_USD", "5000"), investment_subtype="cash"),
+    )
+    answer = result(held.book(*lines), of=held.market(moves, SPAXX="money_market"))
+    alone = windows(result(held.book(AAA)).payload["holdings"])
+    assert answer.status == "ok"
+    assert windows(answer.payload["holdings"]) == alone
+    assert answer.payload["quality"]["of_gross_value"]["modelled"] == 1
+
+
 def test_what_nothing_is_known_of_is_left_out_and_said():
     """Half of the value is private, of which the model says nothing."""
     answer = result(held.book(AAA, private(4, "FUND", "50000")))

@@ -1,5 +1,8 @@
 """Exposures in the simulated market, through the frame that every engine gets."""
 
+from datetime import date
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
@@ -12,12 +15,13 @@ from risk_engine.engine.results import EngineResult
 from tests.support.simulated import AS_OF, simulated_market
 from tests.unit.risk_engine.books import book, position
 
+STRADDLED = ("SPY 2026-04-17 C 670", "SPY 2026-04-17 P 670")
 NAMES = ("AAPL", "JPM", "XOM", "QQQ", "TLT", "GLD", "SPY", "VOO", "FCNTX", "SPAXX")
 
 
 @pytest.fixture(scope="module")
 def market():
-    return simulated_market(NAMES)
+    return simulated_market((*NAMES, *STRADDLED))
 
 
 def laid_out(market, *holdings):
@@ -35,6 +39,26 @@ def laid_out(market, *holdings):
         for number, held in enumerate(holdings, start=1)
     ]
     return lay_out_chunk(books, market, {}, [History.none()] * len(books))
+
+
+def straddle(call, put):
+    """A book of calls and puts on SPY at 670, to April; a million of NAV."""
+    lines = [
+        position(
+            number,
+            f"SPY260417{right}00670000",
+            str(quantity),
+            "20",
+            position_type=("L" if quantity > 0 else "S") + right,
+            investment_class="OPTIONS",
+            multiplier=Decimal(100),
+            underlying_symbol="SPY",
+            strike_price=Decimal(670),
+            expiration_date=date(2026, 4, 17),
+        )
+        for number, (right, quantity) in enumerate((("C", call), ("P", put)), start=1)
+    ]
+    return book(lines, opening_session=AS_OF, equity="1000000")
 
 
 def price(market, symbol):
@@ -98,3 +122,26 @@ def test_a_chunk_of_books_has_an_answer_each(market):
         values = {one: quantity * price(market, one) for one, quantity in held.items()}
         gross = sum(value for one, value in values.items() if one != "SPAXX")
         assert answer.payload["delta_adjusted"]["gross"] == pytest.approx(gross, rel=1e-9)
+
+
+def test_a_straddle_has_hardly_a_delta_and_much_convexity(market):
+    """Ten calls and ten puts at the money: 1.3 million of notional, a tenth of it as delta."""
+    frame = lay_out_chunk((straddle(10, 10),), market, {}, [History.none()])
+    found = measure(frame)
+    assert found.notional[0] == pytest.approx(20 * 100 * price(market, "SPY"), rel=1e-12)
+    assert found.delta.gross[0] < 0.1 * found.notional[0]
+    assert found.gamma.gross[0] == found.gamma.net[0] > 0
+    assert found.vega.gross[0] == found.vega.net[0] > 0
+    # At the money, vega is about .4 S sqrt T for each unit, per point a hundredth of it.
+    years = (date(2026, 4, 17) - AS_OF).days / 365
+    about = 2 * 10 * 100 * 0.4 * price(market, "SPY") * np.sqrt(years) / 100
+    assert found.vega.gross[0] == pytest.approx(about, rel=0.1)
+
+
+def test_a_contract_takes_its_own_volume_to_sell(market):
+    """Of the session, which is all that is known of a contract: 111 calls and 273 puts."""
+    frame = lay_out_chunk((straddle(111, -273),), market, {}, [History.none()])
+    found = liquidity_of(frame)
+    assert found.basis == ("session_volume", "session_volume")
+    assert found.days.tolist() == pytest.approx([5.0, 5.0])
+    assert found.scale.tolist() == pytest.approx([np.sqrt(6 * 11 / 30)] * 2)

@@ -1,5 +1,7 @@
 """Where a portfolio's risk comes from: Jorion's example, sums, and revaluation by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,21 +10,27 @@ from scipy import stats
 
 from risk_engine.quant.components import (
     component_depth,
-    factor_components,
     incremental_risk,
-    liquidity_scale,
     normal_components,
     tail_components,
 )
+from risk_engine.quant.factor_risk import Positions, RiskModel, decompose
 from risk_engine.quant.parametric import normal_risk
 from risk_engine.quant.value_at_risk import CONFIDENCES, historical_risk, worst_scenarios
+
+
+def found_of(exposure, covariance, confidences=CONFIDENCES):
+    """Return the components of one book of assets that have this covariance."""
+    held = Positions(np.zeros(len(exposure), np.int64), np.arange(len(exposure)), exposure)
+    model = RiskModel(np.eye(len(exposure)), covariance, np.zeros(len(exposure)))
+    return normal_components(decompose(held, model, 1), exposure, held.account, confidences)
 
 
 def test_c14_24_jorion_s_two_currencies():
     exposure, covariance = np.array([2e6, 1e6]), np.diag([0.05**2, 0.12**2])
     z = 1.65
     confidence = float(stats.norm.cdf(z))
-    found = normal_components(exposure, covariance, (confidence,))
+    found = found_of(exposure, covariance, (confidence,))
     assert found.volatility[0] == pytest.approx(156_205, abs=0.5)
     assert z * found.volatility[0] == pytest.approx(257_738, abs=0.5)
     assert found.marginal[:, 0] == pytest.approx([0.0528, 0.1521], abs=5e-5)
@@ -31,39 +39,42 @@ def test_c14_24_jorion_s_two_currencies():
     share = component / component.sum()
     assert share == pytest.approx([0.410, 0.590], abs=5e-4)
     assert share * exposure.sum() / exposure == pytest.approx([0.615, 1.770], abs=5e-4)
-    more = normal_components(
-        exposure + np.array([10_000, 0]), covariance, (confidence,)
-    ).volatility[0]
+    more = found_of(exposure + np.array([10_000, 0]), covariance, (confidence,)).volatility[0]
     assert z * (more - found.volatility[0]) == pytest.approx(529, abs=0.5)
     assert 10_000 * found.marginal[0, 0] == pytest.approx(528, abs=0.5)
 
 
 def books(seed, sizes=(5, 1, 12), factors=3):
-    """Return holdings of several books on different underlyings, in factor form."""
+    """Return positions of several books, and a factor model of their underlyings."""
     chance = np.random.default_rng(seed)
     number = sum(sizes)
     root = chance.normal(0, 0.01, (factors, factors))
-    return {
-        "exposure": chance.normal(0, 1e5, number),
-        "book": np.repeat(np.arange(len(sizes)), sizes),
-        "books": len(sizes),
-        "betas": chance.normal(0.5, 0.5, (number, factors)),
-        "factor_covariance": root @ root.T + 1e-6 * np.eye(factors),
-        "specific_variance": chance.uniform(0, 4e-4, number),
-    }
+    held = Positions(
+        np.repeat(np.arange(len(sizes)), sizes),
+        np.arange(number),
+        chance.normal(0, 1e5, number),
+    )
+    model = RiskModel(
+        chance.normal(0.5, 0.5, (number, factors)),
+        root @ root.T + 1e-6 * np.eye(factors),
+        chance.uniform(0, 4e-4, number),
+    )
+    return held, model
 
 
-def test_factor_form_is_the_full_covariance():
-    given_books = books(1)
-    exposure, book = given_books["exposure"], given_books["book"]
-    found = factor_components(**given_books)
+def normal(held, model):
+    """Return the components of three books."""
+    return normal_components(decompose(held, model, 3), held.weight, held.account)
+
+
+def test_components_add_up_to_the_normal_value_at_risk_and_are_those_of_the_full_covariance():
+    held, model = books(1)
+    found = normal(held, model)
     for one in range(3):
-        mine = book == one
-        b = given_books["betas"][mine]
-        covariance = b @ given_books["factor_covariance"] @ b.T + np.diag(
-            given_books["specific_variance"][mine]
-        )
-        whole = normal_components(exposure[mine], covariance)
+        mine = held.account == one
+        b = model.loadings[mine]
+        covariance = b @ model.covariance @ b.T + np.diag(model.specific_variance[mine])
+        whole = found_of(held.weight[mine], covariance)
         assert found.volatility[one] == pytest.approx(whole.volatility[0], rel=1e-12)
         assert found.marginal[mine] == pytest.approx(whole.marginal, rel=1e-9)
         assert found.component[mine].sum(axis=0) == pytest.approx(
@@ -72,32 +83,24 @@ def test_factor_form_is_the_full_covariance():
 
 
 def test_marginal_risk_is_the_slope_of_the_whole():
-    given_books = books(2)
-    found = factor_components(**given_books)
-    step = 1.0
+    held, model = books(2)
+    found = normal(held, model)
     for holding in (0, 5, 9):
         moved = {}
         for sign in (1, -1):
-            exposure = given_books["exposure"].copy()
-            exposure[holding] += sign * step
-            moved[sign] = factor_components(**{**given_books, "exposure": exposure}).volatility
-        owner = given_books["book"][holding]
-        slope = (moved[1] - moved[-1])[owner] / (2 * step)
+            weight = held.weight.copy()
+            weight[holding] += sign
+            moved[sign] = normal(replace(held, weight=weight), model).volatility
+        slope = (moved[1] - moved[-1])[held.account[holding]] / 2
         assert found.marginal[holding] == pytest.approx(
             slope * stats.norm.ppf(CONFIDENCES), rel=1e-5
         )
 
 
 def test_a_book_without_risk_has_no_components():
-    nothing = {**books(3), "specific_variance": np.zeros(18), "betas": np.zeros((18, 3))}
-    found = factor_components(**nothing)
-    assert found.volatility.tolist() == [0, 0, 0]
-    assert np.isnan(found.component).all()
-
-
-def test_a_book_without_holdings_has_no_volatility():
-    given_books = {**books(3), "books": 5}
-    assert factor_components(**given_books).volatility[3:].tolist() == [0, 0]
+    held, model = books(3)
+    nothing = RiskModel(0 * model.loadings, model.covariance, 0 * model.specific_variance)
+    assert np.isnan(normal(held, nothing).component).all()
 
 
 def scenarios(seed, sizes=(5, 1, 12), days=504):
@@ -153,7 +156,7 @@ def test_the_kernel_finds_the_normal_components_of_a_normal_book():
     for sample in range(400):
         holdings = draws[:, sample]
         total += parts(holdings.sum(axis=0)[None], holdings, book)[0].value_at_risk
-    exact = normal_components(np.ones(4), covariance).component
+    exact = found_of(np.ones(4), covariance).component
     # 400 samples of 504 days: the mean's own error is 1 to 2 % of the whole.
     assert total / 400 == pytest.approx(exact, abs=0.04 * exact.sum(axis=0).max())
 
@@ -188,12 +191,3 @@ def test_incremental_risk_is_the_book_s_less_that_of_the_book_without(sizes):
         assert found.expected_shortfall[holding] == pytest.approx(
             whole.expected_shortfall[owner] - rest.expected_shortfall[0]
         )
-
-
-def test_a_position_sold_over_days_is_risked_while_it_lasts():
-    assert liquidity_scale(np.array([0, 0.4, 1, 1.2, 2])) == pytest.approx(
-        [1, 1, 1, np.sqrt(1.25), np.sqrt(1.25)]
-    )
-    assert np.isnan(liquidity_scale(np.array([np.nan])))[0]
-    held = np.array([1, 0.8, 0.6, 0.4, 0.2])
-    assert liquidity_scale(np.array([5.0]))[0] == pytest.approx(np.sqrt((held**2).sum()))

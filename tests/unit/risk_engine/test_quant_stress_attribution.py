@@ -203,7 +203,8 @@ def test_what_is_not_known_is_left_out_of_sums_and_splits_alike():
 
 
 def test_a_portfolio_of_nothing_has_no_share():
-    empty = Positions(*(np.zeros(0, int) for _ in range(3)), np.zeros(0))
+    nothing = np.zeros(0, int)
+    empty = Positions(nothing, nothing, nothing, np.zeros(0))
     assert np.isnan(known_share(empty, np.zeros((0, 4)), np.zeros(0), 2)).all()
     np.testing.assert_array_equal(portfolio_profit(empty, np.zeros((0, 4)), 2), np.zeros((2, 4)))
 

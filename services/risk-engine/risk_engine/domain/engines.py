@@ -23,13 +23,7 @@ ENGINES: tuple[EngineName, ...] = (
     "market_risk",
     "stress",
 )
-BUILT: tuple[EngineName, ...] = (
-    "valuation",
-    "greeks",
-    "exposure",
-    "volatility",
-    "correlation",
-)
+BUILT: tuple[EngineName, ...] = ENGINES
 
 Status = Literal["ok", "partial", "insufficient", "stale"]
 

@@ -154,7 +154,7 @@ def _calculated(
                 net_asset_value=totals.net_asset_value,
                 results={
                     name: Packed(
-                        status=answer.status,
+                        status=_at_best(answer.status, valuation.status),
                         model_version=MODEL_VERSIONS[name],
                         input_hash=fingerprints.of(account, MODEL_VERSIONS[name]),
                         payload=pack(answer.payload),
@@ -171,6 +171,12 @@ def _calculated(
             )
         )
     return found
+
+
+def _at_best(status: Status, valuation: Status) -> Status:
+    # What leans on a value that lacks prices lacks them too, be it told from factors.
+    lacking = valuation in ("partial", "insufficient")
+    return "partial" if lacking and status in ("ok", "stale") else status
 
 
 def _answers(name: EngineName, frame: Frame) -> Sequence[Answer]:

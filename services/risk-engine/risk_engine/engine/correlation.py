@@ -7,7 +7,15 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import OWN, Amounts, Histories, amounts_of, histories_of, share_of
+from risk_engine.engine.histories import (
+    CASH,
+    OWN,
+    Amounts,
+    Histories,
+    amounts_of,
+    histories_of,
+    share_of,
+)
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
@@ -50,6 +58,7 @@ class _Chunk:
     """What all books of a frame share: log returns of the window, and their volatility per year."""
 
     frame: Frame
+    kinds: tuple[str, ...]
     histories: Histories
     amounts: Amounts
     logs: FloatArray
@@ -77,6 +86,7 @@ def calculate(frame: Frame) -> list[Answer]:
     logs = log_returns(np.where(returns > -1, returns, np.nan))
     chunk = _Chunk(
         frame=frame,
+        kinds=frame.underlyings.kinds,
         histories=histories,
         amounts=amounts_of(frame, histories),
         logs=logs,
@@ -116,14 +126,14 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
 
 def _choose(chunk: _Chunk, account: int) -> _Chosen:
     frame, volatility = chunk.frame, chunk.volatility
-    deltas, kinds = frame.dollar_deltas[account], frame.underlyings.kinds
+    deltas, kinds = frame.dollar_deltas[account], chunk.kinds
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
-    # A money-market fund stands still; that it has no correlation is no gap.
+    # What stands still has no correlation, and that is no gap.
     quoted = [
         row
         for row in held.tolist()
-        if kinds[row] not in {"cash", "private"} and volatility[row] != 0
+        if kinds[row] not in CASH | {"private"} and volatility[row] != 0
     ]
     told = [row for row in quoted if chunk.histories.source[row] == OWN and volatility[row] > 0]
     rows = np.array(told[:MAX_SYMBOLS], dtype=np.int64)
@@ -175,7 +185,7 @@ def _head(chunk: _Chunk, account: int, chosen: _Chosen) -> dict[str, Any]:
         "min_overlap": MIN_OVERLAP,
         "quality": chunk.amounts.quality(account, nav),
         "correlated": _correlated(chunk, account, chosen, nav),
-        "concentration": _concentration(frame, account),
+        "concentration": _concentration(chunk, account),
         "notes": [{"code": code, "message": SENTENCES[code]} for code in chosen.codes],
     }
 
@@ -189,15 +199,14 @@ def _correlated(chunk: _Chunk, account: int, chosen: _Chosen, nav: float) -> dic
     return {"of_net_asset_value": share_of(value, nav), "of_gross_value": share_of(value, gross)}
 
 
-def _concentration(frame: Frame, account: int) -> dict[str, Any]:
-    # 1 - the sum of squared shares of gross delta-adjusted exposure: 0 for one, near 1 for many.
-    gross = np.abs(frame.dollar_deltas[account])
-    held = np.flatnonzero(gross)
-    kinds = [frame.underlyings.kinds[row] for row in held]
-    sectors = [
-        "" if (one := frame.underlyings.securities[row]) is None else one.sector or ""
-        for row in held
-    ]
+def _concentration(chunk: _Chunk, account: int) -> dict[str, Any]:
+    # 1 - the sum of squared shares of gross delta-adjusted exposure, cash apart: 0 for one, near 1
+    # for many.
+    gross = np.abs(chunk.frame.dollar_deltas[account])
+    held = np.array([row for row in np.flatnonzero(gross) if chunk.kinds[row] not in CASH], int)
+    kinds = [chunk.kinds[row] for row in held]
+    securities = [chunk.frame.underlyings.securities[row] for row in held]
+    sectors = ["" if one is None else one.sector or "" for one in securities]
     return {
         "of": "gross_delta_adjusted_exposure",
         "position_size": _spread(gross[held], np.arange(len(held))),

@@ -14,10 +14,11 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from risk_engine.domain import Book, Market, Position, Prices, Snapshots
+from risk_engine.domain import Book, History, Market, Position, Prices, Snapshots
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.ledger import in_order
 from risk_engine.engine.options import Contracts
+from risk_engine.engine.performance import returns_of
 from risk_engine.engine.underlyings import Underlyings
 from risk_engine.engine.valuation import MODEL_VERSION
 from risk_engine.quant.panel import MAX_PRICE_AGE, NO_COLUMN, FloatArray
@@ -70,7 +71,8 @@ class Fingerprints:
         """Give the SHA-256, in hex, of everything a result of this account depends on.
 
         Beside what `input_hash` covers: the model version, the whole history of what the book
-        depends on, quotes, curves, the long history of the factors and the benchmark.
+        depends on, quotes, curves, the long history of the factors, the benchmark, the returns of
+        the account's sessions and what its options were priced at on them.
         """
         return hashlib.sha256(model_version.encode() + self._inputs[account]).hexdigest()
 
@@ -80,6 +82,7 @@ class Fingerprints:
         shared = _digest_of_shared(frame.market)
         columns = _digests_of_underlyings(frame.market, frame.underlyings)
         contracts = _digests_of_contracts(frame.market, frame.contracts)
+        returns = returns_of(frame)
         inputs = []
         for account, book in enumerate(frame.books):
             opening_cash = self._opening_cash.get(book.portfolio_id)
@@ -92,8 +95,16 @@ class Fingerprints:
             ):
                 for row in np.unique(rows[rows >= 0]).tolist():
                     digest.update(digests[row])
+            digest.update(_canonical(returns[:, account]))
+            digest.update(_remembered(frame.histories[account]))
             inputs.append(digest.digest())
         return inputs
+
+
+def _remembered(history: History) -> bytes:
+    # What options were priced at: the one thing of the past that is not in the panel.
+    prices = {day.isoformat(): known for day, known in history.option_prices.items()}
+    return json.dumps(prices, sort_keys=True).encode()
 
 
 def _digest_of_shared(market: Market) -> bytes:
@@ -104,6 +115,8 @@ def _digest_of_shared(market: Market) -> bytes:
     said = {
         "sessions": [day.isoformat() for day in market.reference.sessions],
         "symbols": market.reference.symbols,
+        "scenarios": None if market.scenarios is None else market.scenarios.digest,
+        "limits": [market.limits.gross_dollar_gamma, market.limits.gross_vega],
         "curves": [day.isoformat() for day in market.rates.sessions],
         "benchmark": None
         if benchmark is None

@@ -22,6 +22,8 @@ from risk_engine.quant.rolling import column_sum
 WINDOW: Final = 252
 MINIMUM: Final = 60
 
+CASH: Final = frozenset({"cash", "money_market"})
+"""Kinds of what varies by nothing where it has no price."""
 OWN, PROXIED, UNMODELLED = range(3)
 SOURCES: Final = ("own", "proxied", "unmodelled")
 
@@ -78,14 +80,10 @@ def share_of(amount: float, whole: float) -> float:
 
 def histories_of(frame: Frame) -> Histories:
     """Complete the histories of a frame's underlyings."""
-    underlyings, model = frame.underlyings, frame.factor_model
-    cash = np.array([kind == "cash" for kind in underlyings.kinds], dtype=np.bool_)
-    filled = fill_from_factors(
-        np.where(cash, 0.0, underlyings.returns[1:]),
-        _factor_returns(frame),
-        model.loadings,
-        _residuals(frame, cash),
-    )
+    underlyings = frame.underlyings
+    cash = np.array([kind in CASH for kind in underlyings.kinds], dtype=np.bool_)
+    returns = underlyings.returns[1:]
+    filled = _filled(frame, np.where(cash & np.isnan(returns), 0.0, returns))
     found = coverage(_closes(frame), underlyings.returns, WINDOW)
     with np.errstate(invalid="ignore"):
         own = (found.observations >= MINIMUM) & (found.share >= MIN_COVERAGE)
@@ -142,31 +140,37 @@ def amounts_of(frame: Frame, histories: Histories) -> Amounts:
     )
 
 
-def _factor_returns(frame: Frame) -> FloatArray:
-    # In the rows of the panel's sessions: the model's reach back further.
+def factor_returns(frame: Frame) -> FloatArray:
+    """Return the factors' returns in the sessions of a frame's histories, (sessions, factors)."""
+    return frame.factor_model.recent[1:]
+
+
+def _filled(frame: Frame, returns: FloatArray) -> FloatArray:
     model = frame.factor_model
-    row = {session: row for row, session in enumerate(model.sessions)}
-    sessions = frame.market.prices.sessions[1:]
-    returns = np.full((len(sessions), len(model.factors)), np.nan)
-    for place, session in enumerate(sessions):
-        if session in row:
-            returns[place] = model.returns[row[session]]
-    return returns
+    if not model.available[model.factors.index("MKT")]:
+        # The other factors are what is left of funds without the market: nothing by themselves.
+        return returns
+    return fill_from_factors(
+        returns,
+        factor_returns(frame)[:, model.available],
+        model.loadings[:, model.available],
+        _residuals(frame, returns),
+    )
 
 
-def _residuals(frame: Frame, cash: BoolArray) -> FloatArray:
+def _residuals(frame: Frame, returns: FloatArray) -> FloatArray:
     # Only where a return is not known: the rest is never looked at.
-    returns, sessions = frame.underlyings.returns[1:], frame.market.prices.sessions[1:]
-    gaps = np.flatnonzero(np.isnan(returns).any(axis=0) & ~cash)
+    gaps = np.flatnonzero(np.isnan(returns).any(axis=0))
+    sessions = frame.market.prices.sessions[1:]
     day = np.array([one.toordinal() for one in sessions], dtype=np.int64)
-    key = np.array([_number(frame.underlyings.keys[one]) for one in gaps], dtype=np.uint64)
+    key = np.array([number_of(frame.underlyings.keys[one]) for one in gaps], dtype=np.uint64)
     drawn = np.zeros_like(returns)
     drawn[:, gaps] = drawn_residuals(key, day, np.sqrt(frame.factor_model.specific_variance[gaps]))
     return drawn
 
 
-def _number(key: Key) -> int:
-    # The same name draws the same residuals in every chunk and on every machine.
+def number_of(key: Key) -> int:
+    """Number an underlying, the same in every chunk and on every machine: what its draws are by."""
     return int.from_bytes(blake2b(repr(tuple(key)).encode(), digest_size=8).digest())
 
 

@@ -19,10 +19,7 @@ from risk_engine.quant.panel import (
     IntArray,
     Marks,
     Panel,
-    actions,
-    last_row,
     sound_columns,
-    split_factor,
 )
 from risk_engine.quant.valuation import Accounts, Holdings
 
@@ -201,14 +198,9 @@ def _ledger(
     terms = terms_of(positions, column, usable)
     holdings = _holdings(held, terms)
     since_day = np.maximum(accounts.opening_day[holdings.account], holdings.entry_day)
-    # A quote of today is of today's terms: after a split they are not the book's.
-    splits = actions(panel.split_ratio, idle=1.0)
-    rows = last_row(panel.day, since_day), np.full(column.shape, panel.day.size - 1)
-    is_split = split_factor(splits, terms.split_column, *rows) != 1
     today = np.array(
         [options.today(one.account, one.position)[0] for one in held], dtype=np.float64
     )
-    today[is_split] = np.nan
     series, marks = marks_of(
         positions,
         holdings.account.tolist(),

@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from risk_engine.domain import EngineName
-from risk_engine.engine import correlation, exposure, greeks, valuation, volatility
+from risk_engine.engine import (
+    correlation,
+    exposure,
+    factors,
+    greeks,
+    market_risk,
+    stress,
+    valuation,
+    volatility,
+)
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.performance import performance_of
@@ -25,15 +34,21 @@ ENGINES_BY_NAME: Final[Mapping[EngineName, Engine]] = {
     "valuation": _valuation,
     "greeks": greeks.calculate,
     "exposure": exposure.calculate,
+    "factors": factors.calculate,
     "volatility": volatility.calculate,
     "correlation": correlation.calculate,
+    "market_risk": market_risk.calculate,
+    "stress": stress.calculate,
 }
 
 MODEL_VERSIONS: Final[Mapping[EngineName, str]] = {
     "valuation": valuation.MODEL_VERSION,
     "greeks": greeks.MODEL_VERSION,
     "exposure": exposure.MODEL_VERSION,
+    "factors": factors.MODEL_VERSION,
     "volatility": volatility.MODEL_VERSION,
     "correlation": correlation.MODEL_VERSION,
+    "market_risk": market_risk.MODEL_VERSION,
+    "stress": stress.MODEL_VERSION,
 }
 """Changes whenever an engine may give another number for the same inputs."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
-from risk_engine.engine.scenarios import MARKET, RATES
+from risk_engine.domain.scenarios import MARKET, RATES
 
 SEVERITIES: Final = ("base", "mild", "moderate", "severe", "extreme")
 

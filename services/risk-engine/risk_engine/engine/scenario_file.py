@@ -12,8 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, Protocol, TypeVar
 
-from risk_engine.engine.scenario_fields import MOVES, SCENARIO, SPREAD, WINDOW, Check
-from risk_engine.engine.scenarios import (
+from risk_engine.domain.scenarios import (
     FUNDS,
     LEGS,
     MARKET,
@@ -22,6 +21,7 @@ from risk_engine.engine.scenarios import (
     ScenarioSet,
     Window,
 )
+from risk_engine.engine.scenario_fields import MOVES, SCENARIO, SPREAD, WINDOW, Check
 
 FORM_VERSION: Final = 1
 SHIPPED: Final = "scenarios.toml"

@@ -11,19 +11,20 @@ Expected Shortfall, 2014. Jorion, Value at Risk, ch. 6.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import bdtr, chdtrc, xlogy
 
 from risk_engine.quant.filtered_simulation import WINDOW
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.value_at_risk import (
     CONFIDENCES,
-    historical_risk,
     shortfall_weights,
     tail_depth,
-    worst_scenarios,
+    tail_risk,
+    worst_losses,
 )
 
 DAYS = 250
@@ -54,10 +55,11 @@ class Coverage:
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """A portfolio's forecasts and what happened; days are the last of the history, in order.
+    """Portfolios' forecasts and what happened; days are the last of the history, in order.
 
-    `pnl` is (1, days); `value_at_risk` and `expected_shortfall` are (1, confidences, days); `tail`
-    (1, days, depth) holds the worst losses of each day's scenarios, the worst first.
+    `pnl` is (portfolios, days); `value_at_risk` and `expected_shortfall` are (portfolios,
+    confidences, days); `tail` (portfolios, days, depth) holds the worst losses of each day's
+    scenarios, the worst first.
     """
 
     pnl: FloatArray
@@ -88,7 +90,7 @@ def filtered_forecasts(
     window: int = WINDOW,
     confidences: Sequence[float] = CONFIDENCES,
 ) -> Forecasts:
-    """Forecast each of the last `days` from the `window` sessions before it, filtered.
+    """Forecast each of the last `days` of one portfolio, filtered, from `window` sessions before.
 
     The holdings are today's, on every day. `surprises` and `returns` are (sessions, symbols),
     `volatility` (sessions + 1, symbols): see `filtered_simulation`.
@@ -106,16 +108,26 @@ def filtered_forecasts(
     everything = past @ (holdings.exposure[:, None] * tomorrow) + holdings.constant
     if holdings.curvature.any():
         everything += past**2 @ (holdings.curvature[:, None] * tomorrow**2)
-    place = np.arange(days)
-    scenarios = everything[place[:, None] + np.arange(window), place[:, None]]
-    risk = historical_risk(scenarios, confidences)
-    order = worst_scenarios(scenarios, tail_depth(window, confidences))
+    bands = sliding_window_view(np.ascontiguousarray(everything.T), window, axis=1)
+    scenarios = bands[np.arange(days), np.arange(days)]
+    losses = worst_losses(scenarios, tail_depth(window, confidences))
+    risk = tail_risk(losses, window, confidences)
     happened = returns[on] @ holdings.exposure + returns[on] ** 2 @ holdings.curvature
     return Forecasts(
         pnl=(happened + holdings.constant)[None],
         value_at_risk=risk.value_at_risk.T[None],
         expected_shortfall=risk.expected_shortfall.T[None],
-        tail=-np.take_along_axis(scenarios, order, axis=1)[None],
+        tail=losses[None],
+    )
+
+
+def joined(forecasts: Sequence[Forecasts]) -> Forecasts:
+    """Return the forecasts of some portfolios as one, of the same days."""
+    return Forecasts(
+        *(
+            np.concatenate([getattr(one, field.name) for one in forecasts])
+            for field in fields(Forecasts)
+        )
     )
 
 

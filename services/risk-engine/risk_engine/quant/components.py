@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from risk_engine.quant.factor_risk import Decomposition
 from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.value_at_risk import (
     CONFIDENCES,
@@ -42,40 +43,22 @@ class NormalComponents:
 
 
 def normal_components(
-    exposure: FloatArray, covariance: FloatArray, confidences: Sequence[float] = CONFIDENCES
-) -> NormalComponents:
-    """Return Euler components of one portfolio, from exposures (holdings,) and their covariance.
-
-    Marginal z (Sigma h) / s, component h times that. NaN where s is 0.
-    """
-    by_holding = covariance @ exposure
-    volatility = np.sqrt(np.array([max(float(exposure @ by_holding), 0.0)]))
-    return _euler(exposure, by_holding, volatility, np.zeros(len(exposure), np.int64), confidences)
-
-
-def factor_components(
+    parts: Decomposition,
     exposure: FloatArray,
     book: IntArray,
-    *,
-    books: int,
-    betas: FloatArray,
-    factor_covariance: FloatArray,
-    specific_variance: FloatArray,
     confidences: Sequence[float] = CONFIDENCES,
 ) -> NormalComponents:
-    """Return Euler components where covariance is B F B' + D, for all portfolios at once.
+    """Return Euler components of normal VaR from `factor_risk.decompose` of dollar exposures.
 
-    A holding is all that a book has on one underlying: `exposure` (holdings,), `betas` (holdings,
-    factors), `specific_variance` (holdings,) per session. NaN where a book's volatility is 0.
+    Component z s times the share of variance, marginal that per dollar of `exposure` (holdings,).
+    NaN where a book has no variance; a marginal also where its exposure is 0.
     """
-    by_factor = np.zeros((books, len(factor_covariance)))
-    np.add.at(by_factor, book, exposure[:, None] * betas)
-    own = exposure * specific_variance
-    shared = np.einsum("bk,kl->bl", by_factor, factor_covariance)
-    variance = (shared * by_factor).sum(axis=1)
-    variance += np.bincount(book, exposure * own, minlength=books)
-    by_holding = (betas * shared[book]).sum(axis=1) + own
-    return _euler(exposure, by_holding, np.sqrt(np.maximum(variance, 0.0)), book, confidences)
+    volatility = np.sqrt(parts.variance)
+    scale = volatility[book, None] * ndtri(np.asarray(confidences))
+    component = parts.position_contributions[:, None] * scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        marginal = component / np.where(exposure == 0, np.nan, exposure)[:, None]
+    return NormalComponents(volatility, marginal, component)
 
 
 def component_depth(scenarios: int, confidences: Sequence[float] = CONFIDENCES) -> int:
@@ -132,29 +115,6 @@ def incremental_risk(
         value_at_risk[some] = whole.value_at_risk[owner] - without.value_at_risk
         expected_shortfall[some] = whole.expected_shortfall[owner] - without.expected_shortfall
     return TailRisk(value_at_risk, expected_shortfall)
-
-
-def liquidity_scale(days: FloatArray) -> FloatArray:
-    """Return what a position's loss over one session grows to while it is sold evenly, (any shape).
-
-    sqrt((t+1)(2t+1) / 6t) with t = max(1, ceil(days to liquidate)): the root of the sum of the
-    squared shares still held in each session. 1 for a day or less; NaN where days are.
-    """
-    t = np.maximum(np.ceil(days), 1.0)
-    return np.asarray(np.sqrt((t + 1) * (2 * t + 1) / (6 * t)))
-
-
-def _euler(
-    exposure: FloatArray,
-    by_holding: FloatArray,
-    volatility: FloatArray,
-    book: IntArray,
-    confidences: Sequence[float],
-) -> NormalComponents:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        per_dollar = np.where(volatility[book] > 0, by_holding / volatility[book], np.nan)
-    marginal = per_dollar[:, None] * ndtri(np.asarray(confidences))
-    return NormalComponents(volatility, marginal, exposure[:, None] * marginal)
 
 
 def _ranked(worst: FloatArray, weights: FloatArray) -> FloatArray:

@@ -99,7 +99,7 @@ def conditional_shocks(shocks: FloatArray, covariance: FloatArray) -> FloatArray
     for stated, rows in _by_stated(shocks):
         free = ~stated
         weights = _solved(covariance, stated, shocks[np.ix_(rows, stated)])
-        expected[np.ix_(rows, free)] = (covariance[np.ix_(free, stated)] @ weights).T
+        expected[np.ix_(rows, free)] = _times(weights, covariance[np.ix_(stated, free)])
     return expected
 
 
@@ -119,7 +119,7 @@ def plausibility(shocks: FloatArray, covariance: FloatArray, horizon: FloatArray
     for stated, rows in _by_stated(shocks):
         if stated.any():
             given = shocks[np.ix_(rows, stated)]
-            squared[rows] = (given.T * _solved(covariance, stated, given)).sum(axis=0)
+            squared[rows] = (given * _solved(covariance, stated, given)).sum(axis=-1)
     squared = np.maximum(squared, 0.0) / horizon
     ratio = squared / np.maximum(count, 1) * FREEDOM / (FREEDOM - 2)
     return Plausibility(
@@ -136,12 +136,19 @@ def _by_stated(shocks: FloatArray) -> list[tuple[BoolArray, IntArray]]:
 
 
 def _solved(covariance: FloatArray, stated: BoolArray, given: FloatArray) -> FloatArray:
-    # S_AA^-1 s, (stated, scenarios); NaN where the covariance says nothing of a stated factor.
+    # S_AA^-1 s, (scenarios, stated); NaN where the covariance says nothing of a stated factor.
     inner = covariance[np.ix_(stated, stated)]
     variance = np.diag(inner)
     if not (np.isfinite(inner).all() and (variance > 0).all()):
-        return np.full(given.T.shape, np.nan)
-    return np.linalg.solve(inner + np.diag(RIDGE * variance), given.T)
+        return np.full(given.shape, np.nan)
+    inverse: FloatArray = np.linalg.inv(inner + np.diag(RIDGE * variance)).astype(np.float64)
+    return _times(given, inverse)
+
+
+def _times(rows: FloatArray, matrix: FloatArray) -> FloatArray:
+    # Each row times the matrix. BLAS would round a row differently in other company, and so would
+    # sums over another axis than the last.
+    return np.asarray((rows[:, None, :] * matrix.T).sum(axis=-1))
 
 
 def _trailing_volatility(returns: FloatArray) -> FloatArray:

@@ -101,22 +101,23 @@ def torsion_shares(exposure: FloatArray, covariance: FloatArray) -> FloatArray:
     # t'^-1 b and t Sigma b needs no inverse, so a singular matrix is none the worse.
     volatility = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(volatility, volatility)
-    size = _bet_correlations(correlation)
-    if np.isnan(size).any():
-        return np.full(len(exposure), np.nan)
     values, vectors = np.linalg.eigh(correlation)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    # Without a turn, q = 1, bets and names are correlated by the diagonal of the root.
+    size = _bet_correlations(correlation, np.diag(root))
+    if np.isnan(size).any():
+        return np.full(len(exposure), np.nan)
     left, _, right = np.linalg.svd(size[:, np.newaxis] * root)
     bets = left @ (right @ (root @ (volatility * exposure)))
     return np.asarray(bets**2 / np.sum(bets**2))
 
 
-def _bet_correlations(correlation: FloatArray) -> FloatArray:
+def _bet_correlations(correlation: FloatArray, start: FloatArray) -> FloatArray:
     # The basis q maximises the sum of d_k^2, d_k = (q c)_kk being the correlation of bet and name.
     # For given d the best q is the polar factor of D c, so that q c = (D C D)^(1/2) D^-1: the paper
     # goes to and fro between the two. Here the last few steps are combined so that what they
-    # miss by is least (Anderson 1965; Walker and Ni 2011), which takes a third of the steps.
-    size = np.ones(len(correlation))
+    # miss by is least (Anderson 1965; Walker and Ni 2011), which takes half of the steps or fewer.
+    size = start
     reached: list[FloatArray] = []
     missed: list[FloatArray] = []
     for _ in range(_MAX_STEPS):

@@ -82,7 +82,8 @@ def decompose(positions: Positions, model: RiskModel, accounts: int) -> Decompos
     loadings = model.loadings[held.underlying]
     exposures = _sum_rows(held.account, held.weight[:, np.newaxis] * loadings, accounts)
     net = net_weights(held)
-    shared = exposures @ model.covariance
+    # Not a matrix product, whose last digits depend on how many accounts there are.
+    shared = (exposures[:, :, np.newaxis] * model.covariance).sum(axis=1)
     # h_u D_u for each position; summed with its own weight it is h_u^2 D_u.
     specific = held.weight * net * model.specific_variance[held.underlying]
     systematic = held.weight * (loadings * shared[held.account]).sum(axis=1)

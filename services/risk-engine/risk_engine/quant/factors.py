@@ -151,7 +151,9 @@ def _mean_square(residuals: FloatArray, half_life: float) -> FloatArray:
     known = np.isfinite(residuals)
     total = weights @ known
     square = weights @ np.where(known, residuals, 0.0) ** 2
-    return np.divide(square, total, out=np.full(total.shape, np.nan), where=total > 0)
+    mean = np.full(total.shape, np.nan)
+    np.divide(square, total, out=mean, where=total > 0)
+    return mean
 
 
 def _rolling_slopes(spreads: FloatArray, market: FloatArray) -> FloatArray:

@@ -58,8 +58,12 @@ def fill_from_factors(
     gaps = np.flatnonzero(np.isnan(returns).any(axis=0))
     filled = returns.copy()
     if gaps.size:
-        modelled = np.maximum(factor_returns @ betas[gaps].T + residuals[:, gaps], -1.0)
-        filled[:, gaps] = np.where(np.isnan(returns[:, gaps]), modelled, returns[:, gaps])
+        modelled = residuals[:, gaps].copy()
+        # Not a matrix product, whose last digits depend on how many symbols there are.
+        for factor, loading in zip(factor_returns.T, betas[gaps].T, strict=True):
+            modelled += factor[:, None] * loading
+        known = ~np.isnan(returns[:, gaps])
+        filled[:, gaps] = np.where(known, returns[:, gaps], np.maximum(modelled, -1.0))
     return filled
 
 

@@ -130,22 +130,7 @@ def past_forecasts(rows: Rows, horizon: int = HORIZON) -> FloatArray:
     By fits to what was known before its block of `horizon` sessions began. NaN where that was fewer
     than LEAST_TRAINING rows.
     """
-    sessions, series, terms = rows.x.shape
-    blocks = -(-sessions // horizon)
-    if blocks < 3:
-        return np.full(rows.y.shape, np.nan)
-    table, _ = _table(rows)
-    # Blocks end with the last session. The one before a block is left out of its fit: its outcomes
-    # lie inside the block itself.
-    before = ((blocks * horizon - sessions, 0), (0, 0), (0, 0))
-    block = np.pad(table, before).reshape(blocks, horizon, series, terms + 1)
-    moments = np.cumsum([_products(one) for one in block[:-2]], axis=0)
-    coefficients, deviation, _ = _solve(moments)
-    deviation[moments[..., 0, 0] < LEAST_TRAINING] = np.nan
-    x = np.pad(rows.x, before, constant_values=np.nan).reshape(blocks, horizon, series, terms)
-    expected = np.full((blocks, horizon, series), np.nan)
-    expected[2:] = _expected(x[2:], coefficients[:, np.newaxis], deviation[:, np.newaxis])
-    return np.asarray(rows.scale * expected.reshape(blocks * horizon, series)[-sessions:])
+    return _by_blocks(rows, _moments_until(rows, horizon), horizon)
 
 
 def forecast_volatility(variance: FloatArray, horizon: int = HORIZON) -> Forecast:
@@ -158,12 +143,12 @@ def forecast_volatility(variance: FloatArray, horizon: int = HORIZON) -> Forecas
     """
     rows = regression_rows(variance, horizon)
     fast, slow = (_by_age(variance, decay) for decay in (EWMA_DECAY, EWMA_SLOW_DECAY))
-    table, known = _table(rows)
-    coefficients, deviation, _ = _solve(_products(table))
-    har = past_forecasts(rows, horizon)
+    moments = _moments_until(rows, horizon)
+    har = _by_blocks(rows, moments, horizon)
+    coefficients, deviation, _ = _solve(moments[-1])
     har[-1] = rows.scale * _expected(rows.x[-1], coefficients, deviation)
     both = np.sqrt(fast * np.clip(har, *_bounds(variance)))
-    usable = (known.sum(axis=0) >= LEAST_ROWS) & np.isfinite(both[-1])
+    usable = (moments[-1, :, 0, 0] >= LEAST_ROWS) & np.isfinite(both[-1])
     forecast = np.where(usable, both, slow)
     outcome = rows.scale * np.exp(rows.y)
     judged = np.isfinite(outcome) & np.isfinite(forecast)
@@ -211,6 +196,30 @@ def _table(rows: Rows) -> tuple[FloatArray, BoolArray]:
     known = np.isfinite(rows.y)
     beside = np.concatenate((rows.x, rows.y[..., np.newaxis]), axis=-1)
     return np.where(known[..., np.newaxis], beside, 0.0), known
+
+
+def _in_blocks(table: FloatArray, horizon: int, filler: float) -> FloatArray:
+    # (blocks, horizon, ...): blocks end with the last session, the first one is filled up.
+    blocks = -(-len(table) // horizon)
+    before = np.full((blocks * horizon - len(table), *table.shape[1:]), filler)
+    return np.concatenate((before, table)).reshape(blocks, horizon, *table.shape[1:])
+
+
+def _moments_until(rows: Rows, horizon: int) -> FloatArray:
+    # Products of (x, y) up to the end of each block, (blocks, series, terms + 1, terms + 1).
+    table, _ = _table(rows)
+    return np.cumsum([_products(one) for one in _in_blocks(table, horizon, 0.0)], axis=0)
+
+
+def _by_blocks(rows: Rows, moments: FloatArray, horizon: int) -> FloatArray:
+    # The block before one that is forecast is left out of its fit: its outcomes lie inside it.
+    x = _in_blocks(rows.x, horizon, np.nan)
+    expected = np.full(x.shape[:-1], np.nan)
+    coefficients, deviation, _ = _solve(moments[:-2])
+    deviation[moments[:-2, :, 0, 0] < LEAST_TRAINING] = np.nan
+    expected[2:] = _expected(x[2:], coefficients[:, np.newaxis], deviation[:, np.newaxis])
+    whole = expected.reshape(x.shape[0] * horizon, x.shape[2])
+    return np.asarray(rows.scale * whole[-len(rows.y) :])
 
 
 def _products(table: FloatArray) -> FloatArray:

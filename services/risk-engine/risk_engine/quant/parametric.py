@@ -10,8 +10,7 @@ A User's Guide to the Cornish-Fisher Expansion, 2012.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
-from scipy.stats import norm, t
+from scipy.special import gamma, ndtri, stdtrit
 
 from risk_engine.quant.panel import BoolArray, FloatArray
 from risk_engine.quant.value_at_risk import CONFIDENCES, TailRisk
@@ -23,7 +22,7 @@ def normal_risk(volatility: FloatArray, confidences: Sequence[float] = CONFIDENC
     """Return VaR = z s and ES = s n(z) / (1 - confidence) of a normal distribution."""
     confidence = np.asarray(confidences)
     z = ndtri(confidence)
-    return _scaled(volatility, z, norm.pdf(z) / (1 - confidence))
+    return _scaled(volatility, z, _normal_density(z) / (1 - confidence))
 
 
 def student_t_risk(
@@ -40,8 +39,8 @@ def student_t_risk(
     confidence = np.asarray(confidences)
     quantile = stdtrit(degrees, confidence)
     scale = np.sqrt((degrees - 2) / degrees)
-    beyond = t.pdf(quantile, degrees) * (degrees + quantile**2) / ((1 - confidence) * (degrees - 1))
-    return _scaled(volatility, scale * quantile, scale * beyond)
+    beyond = _student_density(quantile, degrees) * (degrees + quantile**2) / (degrees - 1)
+    return _scaled(volatility, scale * quantile, scale * beyond / (1 - confidence))
 
 
 def cornish_fisher_risk(
@@ -63,7 +62,7 @@ def cornish_fisher_risk(
     stretch = 1 + z * s / 6 + (z**2 - 1) * k / 24 - (2 * z**2 - 1) * s**2 / 36
     usable = is_monotone(skewness, excess_kurtosis)
     scale = np.where(usable, volatility, np.nan)[:, None]
-    return TailRisk(-scale * quantile, scale * norm.pdf(z) / tail * stretch)
+    return TailRisk(-scale * quantile, scale * _normal_density(z) / tail * stretch)
 
 
 def is_monotone(skewness: FloatArray, excess_kurtosis: FloatArray) -> BoolArray:
@@ -89,6 +88,16 @@ def sample_shape(pnl: FloatArray) -> tuple[FloatArray, FloatArray]:
     deviation = np.sqrt(np.where(varies, variance, np.nan))
     skewness = (moved**3).mean(axis=1) / deviation**3
     return skewness, (moved**4).mean(axis=1) / deviation**4 - 3
+
+
+def _normal_density(z: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
+
+
+def _student_density(t: FloatArray, degrees: float) -> FloatArray:
+    half = (degrees + 1) / 2
+    peak = gamma(half) / (np.sqrt(degrees * np.pi) * gamma(degrees / 2))
+    return np.asarray(peak * (1 + t**2 / degrees) ** -half)
 
 
 def _scaled(volatility: FloatArray, quantile: FloatArray, beyond: FloatArray) -> TailRisk:

@@ -100,7 +100,8 @@ def worst_direction(gradient: FloatArray, covariance: FloatArray) -> FloatArray:
 
     -S x/(x'S x): NaN where nothing depends on the factors.
     """
-    spread = gradient @ covariance
+    # Not a matrix product: BLAS rounds a row differently in other company.
+    spread = (gradient[:, None, :] * covariance).sum(axis=-1)
     variance = (spread * gradient).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(variance[:, None] > 0, -spread / variance[:, None], np.nan)
@@ -169,7 +170,7 @@ def _limit(direction: FloatArray, axis: FactorAxis) -> FloatArray:
     most[falls, axis.market] = MOST_MARKET_FALL
     most[:, axis.rates] = MOST_YIELD_MOVE
     with np.errstate(divide="ignore"):
-        return (most / np.abs(direction)).min(axis=1)
+        return np.asarray((most / np.abs(direction)).min(axis=1))
 
 
 def _root(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from risk_engine.quant.fixed_income import rate_pnl
 from risk_engine.quant.panel import BoolArray, FloatArray
 
 VOLATILITY_PER_MARKET = -4.0
@@ -110,7 +111,7 @@ def bond_return(yield_move: FloatArray, duration: FloatArray, convexity: FloatAr
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         turning = np.where(convexity > 0, duration / convexity, np.inf)
     move = np.where(duration >= 0, np.minimum(yield_move, turning), yield_move)
-    return np.maximum(-duration * move + convexity * move**2 / 2, LEAST_BOND_RETURN)
+    return np.maximum(rate_pnl(np.ones(1), duration, convexity, move), LEAST_BOND_RETURN)
 
 
 def underlying_moves(

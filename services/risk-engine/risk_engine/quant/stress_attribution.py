@@ -43,7 +43,7 @@ def position_profit(
     `returns` are the underlyings' (underlyings, scenarios), `option_change` per share of contracts
     held long (contracts, scenarios).
     """
-    return positions.units[:, None] * _picked(positions, returns, option_change)
+    return np.asarray(positions.units[:, None] * _picked(positions, returns, option_change))
 
 
 def portfolio_profit(positions: Positions, profit: FloatArray, portfolios: int) -> FloatArray:
@@ -60,7 +60,9 @@ def known_share(
     """
     known = _totals(positions, np.where(np.isnan(profit), 0.0, size[:, None]), portfolios)
     whole = sum_by(positions.portfolio, size, portfolios)[:, None]
-    return np.divide(known, whole, out=np.full(known.shape, np.nan), where=whole > 0)
+    share = np.full(known.shape, np.nan)
+    np.divide(known, whole, out=share, where=whole > 0)
+    return share
 
 
 def profit_by_factor(
@@ -139,4 +141,5 @@ def _totals(positions: Positions, amount: FloatArray, portfolios: int) -> FloatA
     # One portfolio's sum runs over its positions in their order, whoever else is there.
     scenarios = amount.shape[1]
     cell = positions.portfolio[:, None] * scenarios + np.arange(scenarios)
-    return sum_by(cell.ravel(), amount.ravel(), portfolios * scenarios).reshape(-1, scenarios)
+    summed = sum_by(cell.ravel(), amount.ravel(), portfolios * scenarios)
+    return summed.reshape(portfolios, scenarios)

@@ -47,12 +47,20 @@ def historical_risk(pnl: FloatArray, confidences: Sequence[float] = CONFIDENCES)
     the worse loss, so that a tail of nearly equal losses may have an ES a little below its VaR.
     """
     scenarios = pnl.shape[1]
-    depth = tail_depth(scenarios, confidences)
-    losses = _worst(pnl, depth)
+    return tail_risk(worst_losses(pnl, tail_depth(scenarios, confidences)), scenarios, confidences)
+
+
+def tail_risk(
+    losses: FloatArray, scenarios: int, confidences: Sequence[float] = CONFIDENCES
+) -> TailRisk:
+    """Return `historical_risk` from the worst losses of so many scenarios.
+
+    `losses` is (portfolios, depth), the worst first, as deep as `tail_depth` or deeper.
+    """
     ranks = [quantile_rank(scenarios, one) - 1 for one in confidences]
     value_at_risk = losses[:, ranks]
     # A sum along the row, not a matrix product: a row's last digit is the same in any company.
-    weights = shortfall_weights(scenarios, confidences, depth)
+    weights = shortfall_weights(scenarios, confidences, losses.shape[1])
     expected_shortfall = np.stack([(losses * one).sum(axis=1) for one in weights], axis=1)
     return TailRisk(*_unless_too_few(scenarios, confidences, value_at_risk, expected_shortfall))
 
@@ -90,6 +98,14 @@ def age_weights(scenarios: int, decay: float = AGE_DECAY) -> FloatArray:
     return np.asarray(weights / weights.sum())
 
 
+def worst_losses(pnl: FloatArray, depth: int) -> FloatArray:
+    """Return the largest losses, (portfolios, depth), the worst first; NaN with a NaN scenario."""
+    # NaN sorts last, so that a partition would lose it: it is put back where the loss stands.
+    losses = -np.sort(np.partition(pnl, depth - 1, axis=1)[:, :depth], axis=1)
+    losses[np.isnan(pnl).any(axis=1)] = np.nan
+    return losses
+
+
 def worst_scenarios(pnl: FloatArray, count: int) -> IntArray:
     """Return the scenarios of the largest losses, (portfolios, count), the worst first.
 
@@ -119,13 +135,6 @@ def _tail_size(scenarios: int, confidence: float) -> float:
     size = scenarios * (1 - confidence)
     nearest = round(size)
     return float(nearest) if abs(size - nearest) < _ROUNDING * max(scenarios, 1) else size
-
-
-def _worst(pnl: FloatArray, depth: int) -> FloatArray:
-    # NaN sorts last, so that a partition would lose it: it is put back where the loss stands.
-    losses = -np.sort(np.partition(pnl, depth - 1, axis=1)[:, :depth], axis=1)
-    losses[np.isnan(pnl).any(axis=1)] = np.nan
-    return losses
 
 
 def _unless_too_few(

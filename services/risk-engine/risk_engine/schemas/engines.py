@@ -10,13 +10,23 @@ from risk_engine.repository import Known
 from risk_engine.schemas.base import Engine
 from risk_engine.schemas.correlation import CorrelationOut
 from risk_engine.schemas.exposure import ExposureOut
+from risk_engine.schemas.factors import FactorsOut
 from risk_engine.schemas.greeks import GreeksOut
+from risk_engine.schemas.market_risk import MarketRiskOut
+from risk_engine.schemas.stress import StressOut
 from risk_engine.schemas.summary import read
 from risk_engine.schemas.valuation import ValuationOut
 from risk_engine.schemas.volatility import VolatilityOut
 
 EngineOut = Annotated[
-    ValuationOut | GreeksOut | ExposureOut | VolatilityOut | CorrelationOut,
+    ValuationOut
+    | GreeksOut
+    | ExposureOut
+    | FactorsOut
+    | VolatilityOut
+    | CorrelationOut
+    | MarketRiskOut
+    | StressOut,
     Field(discriminator="engine"),
 ]
 """What an engine found; `engine` says which."""
@@ -25,8 +35,11 @@ MODELS: Mapping[EngineName, type[Engine]] = {
     "valuation": ValuationOut,
     "greeks": GreeksOut,
     "exposure": ExposureOut,
+    "factors": FactorsOut,
     "volatility": VolatilityOut,
     "correlation": CorrelationOut,
+    "market_risk": MarketRiskOut,
+    "stress": StressOut,
 }
 
 

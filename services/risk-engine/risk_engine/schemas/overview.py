@@ -33,12 +33,17 @@ class Exposures(Answer):
 
 
 class ProfitAndLoss(Answer):
-    """Since entry; `total_pnl` includes dividends since the opening."""
+    """Since entry; `total_pnl` includes dividends since the opening.
+
+    The daily ones are since the session before, `daily_return` of its net asset value as a decimal.
+    """
 
     total_pnl: float | None
     unrealized_pnl: float | None
     realized_pnl: float | None
     dividend_income: float | None
+    daily_pnl: float | None
+    daily_return: float | None
 
 
 class PositionCount(Answer):
@@ -86,6 +91,8 @@ def overview(portfolio_id: UUID, known: Known | None) -> Overview:
             unrealized_pnl=totals.unrealized_pnl,
             realized_pnl=totals.realized_pnl,
             dividend_income=totals.dividend_income,
+            daily_pnl=valuation.daily.pnl,
+            daily_return=valuation.daily.daily_return,
         ),
         position_count=_count(valuation),
         last_updated=fields["calculated_at"],

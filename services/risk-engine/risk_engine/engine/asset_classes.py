@@ -1,0 +1,133 @@
+"""What kind of thing an underlying is, and what is believed of such a thing before any data.
+
+The lists are data files beside this module, each with its source and date.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from risk_engine.domain import Security
+from risk_engine.engine.underlyings import Key, Underlyings
+
+AssetClass = Literal["cash", "bond", "gold", "leveraged", "fund", "stock", "private"]
+
+PRIVATE_OTHER = "OTHER"
+CASH_PREFIX = "CASH_"
+"""CASH_USD and the like: cash without a ticker."""
+_FUND_KINDS = frozenset({"etf", "mutual_fund", "index"})
+
+LEAST_SPECIFIC_VOLATILITY: Mapping[AssetClass, float] = {
+    "cash": 0.0,
+    "bond": 0.01,
+    "gold": 0.01,
+    "leveraged": 0.01,
+    "fund": 0.01,
+    "stock": 0.05,
+    "private": 0.0,
+}
+"""Per year: nothing that trades is explained entirely."""
+USUAL_SPECIFIC_VOLATILITY: Mapping[AssetClass, float] = {
+    "cash": 0.0,
+    "bond": 0.03,
+    "gold": 0.15,
+    "leveraged": 0.10,
+    "fund": 0.10,
+    "stock": 0.30,
+    "private": 0.0,
+}
+"""Per year, of one whose history is too short: judgement, and flagged wherever it is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundDuration:
+    """What a bond fund's company publishes: years, and years squared."""
+
+    duration: float
+    convexity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What stands in for a private asset: a multiple of a listed fund, or of none."""
+
+    fund: str | None
+    multiple: float
+    specific_volatility: float
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The lists: symbols of cash-like and precious-metal funds, multiples of the market."""
+
+    cash: frozenset[str]
+    gold: frozenset[str]
+    market_multiples: Mapping[str, float]
+    sector_funds: Mapping[str, str]
+
+
+@cache
+def fund_durations() -> Mapping[str, FundDuration]:
+    """Return the published durations of bond funds, by symbol."""
+    return {
+        symbol: FundDuration(**row) for symbol, row in _content("fund_durations")["funds"].items()
+    }
+
+
+@cache
+def private_proxies() -> Mapping[str, Proxy]:
+    """Return what stands in for private assets, by subtype in capitals."""
+    return {
+        subtype: Proxy(**row) for subtype, row in _content("private_proxies")["subtypes"].items()
+    }
+
+
+@cache
+def classes() -> Classes:
+    """Return the lists of symbols."""
+    content = _content("asset_classes")
+    return Classes(
+        frozenset(content["cash"]),
+        frozenset(content["gold"]),
+        content["market_multiples"],
+        content["sector_funds"],
+    )
+
+
+def asset_class(key: Key, kind: str, security: Security | None) -> AssetClass:
+    """Tell what an underlying is; one of which nothing is known is taken for a stock."""
+    known = classes()
+    if kind in ("cash", "private"):
+        return "cash" if kind == "cash" else "private"
+    if kind == "money_market" or key.symbol in known.cash or key.symbol.startswith(CASH_PREFIX):
+        return "cash"
+    if key.symbol in fund_durations():
+        return "bond"
+    if key.symbol in known.gold:
+        return "gold"
+    if key.symbol in known.market_multiples:
+        return "leveraged"
+    return "fund" if security is not None and security.kind in _FUND_KINDS else "stock"
+
+
+def asset_classes(underlyings: Underlyings) -> tuple[AssetClass, ...]:
+    """Tell what each underlying is."""
+    return tuple(
+        asset_class(*one)
+        for one in zip(underlyings.keys, underlyings.kinds, underlyings.securities, strict=True)
+    )
+
+
+def proxy_of(key: Key) -> Proxy:
+    """Return what stands in for a private asset."""
+    proxies = private_proxies()
+    return proxies.get(key.subtype or PRIVATE_OTHER, proxies[PRIVATE_OTHER])
+
+
+def _content(name: str) -> dict[str, Any]:
+    text = files("risk_engine.engine").joinpath(f"{name}.json").read_text("utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content

@@ -1,0 +1,80 @@
+"""Ask of each portfolio which event would cost it a given part of its net asset value."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from risk_engine.engine.stress_inputs import StressInputs
+from risk_engine.quant.conditional import Plausibility, plausibility
+from risk_engine.quant.panel import BoolArray, FloatArray
+from risk_engine.quant.reverse_stress import profit_gradient, reverse_stress
+
+LOSSES: Final = (0.10, 0.20)
+"""Of net asset value."""
+HORIZON: Final = 21
+"""Sessions over which plausibility is judged."""
+
+ReverseReason = Literal[
+    "net_asset_value_not_positive", "covariance_not_known", "depends_on_no_factor", "not_reached"
+]
+
+
+@dataclass(frozen=True, eq=False)
+class ReverseRuns:
+    """The most likely shocks that cost each portfolio each of LOSSES.
+
+    `shocks` are (portfolios, losses, factors), the rest (portfolios, losses); `asked` and `loss`
+    are money. NaN where there is none, and then a reason, by portfolio and loss.
+    """
+
+    asked: FloatArray
+    shocks: FloatArray
+    volatility: FloatArray
+    loss: FloatArray
+    distance: FloatArray
+    probability: FloatArray
+    reasons: tuple[tuple[ReverseReason | None, ...], ...]
+
+
+def run_reverse(inputs: StressInputs) -> ReverseRuns:
+    """Run reverse stress over a chunk."""
+    worth = inputs.frame.net_asset_value
+    usable = np.isfinite(np.diag(inputs.covariance)) & inputs.known
+    covariance = np.where(usable[:, None] & usable, inputs.covariance, 0.0)
+    asked = np.where(worth > 0, worth, np.nan)[:, None] * np.array(LOSSES)
+    found = [reverse_stress(inputs.book, covariance, amount) for amount in asked.T]
+    likely = [_plausibility(one.shocks, usable, inputs.covariance) for one in found]
+    shocks = np.stack([one.shocks for one in found], axis=1)
+    loss = np.stack([one.loss for one in found], axis=1)
+    moved = (profit_gradient(inputs.book)[:, usable] != 0).any(axis=1)
+    return ReverseRuns(
+        asked=asked,
+        shocks=np.where(usable, shocks, np.nan),
+        volatility=np.stack([one.volatility for one in found], axis=1),
+        loss=loss,
+        distance=np.stack([one.distance for one in likely], axis=1),
+        probability=np.stack([one.probability for one in likely], axis=1),
+        reasons=tuple(
+            tuple(
+                _reason(worth[account], bool(usable.any()), bool(moved[account]), amount)
+                for amount in row
+            )
+            for account, row in enumerate(loss.tolist())
+        ),
+    )
+
+
+def _plausibility(shocks: FloatArray, usable: BoolArray, covariance: FloatArray) -> Plausibility:
+    stated = np.where(usable, shocks, np.nan)
+    return plausibility(stated, covariance, np.full(len(shocks), float(HORIZON)))
+
+
+def _reason(worth: float, usable: bool, moved: bool, loss: float) -> ReverseReason | None:  # noqa: FBT001 - facts, not switches
+    if not worth > 0:
+        return "net_asset_value_not_positive"
+    if not usable:
+        return "covariance_not_known"
+    if not moved:
+        return "depends_on_no_factor"
+    return None if np.isfinite(loss) else "not_reached"

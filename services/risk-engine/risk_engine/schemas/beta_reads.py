@@ -1,0 +1,230 @@
+"""Market betas of positions and portfolios, under the names existing clients know."""
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import Field
+
+from risk_engine.repository import Known
+from risk_engine.schemas.base import Answer, Number
+from risk_engine.schemas.factor_reads import found_factors, why_no_factors
+from risk_engine.schemas.factors import FactorsOut, PositionFactors
+from risk_engine.schemas.summary import Summary, valuation_of
+
+
+class BetaPair(Answer):
+    """A position's beta by a data vendor and by its own returns."""
+
+    symbol: str
+    position_id: UUID
+    market_beta: Number | None = Field(description="The data vendor's")
+    calculated_beta: Number | None
+    beta_r_squared: Number | None
+    calculation_date: date | None
+    observations: int | None
+    beta_difference: Number | None = Field(description="calculated_beta - market_beta")
+    standard_error: Number | None
+
+
+class BetaComparison(Summary):
+    """Betas by a data vendor beside calculated ones, of all positions."""
+
+    portfolio_id: UUID
+    positions: list[BetaPair] | None
+    metadata: dict[str, int | str]
+
+
+class CalculatedBeta(Answer):
+    """A portfolio's beta as existing clients read it."""
+
+    beta_calculated_90d: Number
+    beta_calculated_90d_r_squared: Number | None
+    beta_calculated_90d_observations: int | None
+    standard_error: Number | None
+    low: Number | None
+    high: Number | None
+
+
+class LegacyBeta(Answer):
+    """The same under its oldest names."""
+
+    market_beta_weighted: Number
+    market_beta_r_squared: Number | None
+    market_beta_observations: int | None
+    market_beta_direct: Number | None
+
+
+class VendorBeta(Answer):
+    """A portfolio's beta of the data vendor's betas."""
+
+    beta_provider_1y: Number
+    positions_with_beta: int
+    positions_total: int
+    coverage_percentage: Number
+
+
+class Beta(Answer):
+    """What all answers with one beta share."""
+
+    available: bool
+    portfolio_id: UUID
+    calculation_date: date | None
+    metadata: dict[str, str | int]
+
+
+class MarketBetaAnswer(Beta):
+    """Beta under its oldest names."""
+
+    data: LegacyBeta | None
+
+
+class CalculatedBetaAnswer(Beta):
+    """Beta from the positions' own returns."""
+
+    data: CalculatedBeta | None
+
+
+class ProviderBetaAnswer(Beta):
+    """Beta from the data vendor's betas."""
+
+    data: VendorBeta | None
+
+
+def beta_comparison(portfolio_id: UUID, known: Known | None) -> BetaComparison:
+    """Read betas of all positions, closed ones included, by symbol and id."""
+    found, fields = found_factors(known)
+    valuation = valuation_of(known)
+    if found is None or valuation is None:
+        return BetaComparison(
+            **fields | {"available": False, "stale": False},
+            portfolio_id=portfolio_id,
+            positions=None,
+            metadata={"error": why_no_factors(known)},
+        )
+    by_id = {one.position_id: one for one in found.positions}
+    pairs = [
+        _pair(one.symbol, one.position_id, by_id.get(one.position_id), found.as_of)
+        for one in sorted(valuation.positions, key=lambda one: (one.symbol, one.position_id))
+    ]
+    return BetaComparison(
+        **fields,
+        portfolio_id=portfolio_id,
+        positions=pairs,
+        metadata={
+            "total_positions": len(pairs),
+            "positions_with_market_beta": sum(one.market_beta is not None for one in pairs),
+            "positions_with_calculated_beta": sum(one.calculated_beta is not None for one in pairs),
+        },
+    )
+
+
+def market_beta(portfolio_id: UUID, known: Known | None) -> MarketBetaAnswer:
+    """Read the portfolio's beta under its oldest names."""
+    found, _ = found_factors(known)
+    if found is None or found.market_beta.beta is None:
+        return MarketBetaAnswer(**_no_beta(portfolio_id, known, found), data=None)
+    beta = found.market_beta
+    return MarketBetaAnswer(
+        available=True,
+        portfolio_id=portfolio_id,
+        calculation_date=found.as_of,
+        data=LegacyBeta(
+            market_beta_weighted=found.market_beta.beta,
+            market_beta_r_squared=beta.r_squared,
+            market_beta_observations=beta.observations,
+            market_beta_direct=beta.regressed_beta,
+        ),
+        metadata={
+            "calculation_method": "equity_weighted_average",
+            "model_type": "single_factor_ols",
+        },
+    )
+
+
+def calculated_beta(portfolio_id: UUID, known: Known | None) -> CalculatedBetaAnswer:
+    """Read the portfolio's beta of its positions' own returns."""
+    found, _ = found_factors(known)
+    if found is None or found.market_beta.beta is None:
+        return CalculatedBetaAnswer(**_no_beta(portfolio_id, known, found), data=None)
+    beta = found.market_beta
+    return CalculatedBetaAnswer(
+        available=True,
+        portfolio_id=portfolio_id,
+        calculation_date=found.as_of,
+        data=CalculatedBeta(
+            beta_calculated_90d=found.market_beta.beta,
+            beta_calculated_90d_r_squared=beta.r_squared,
+            beta_calculated_90d_observations=beta.observations,
+            standard_error=beta.standard_error,
+            low=beta.low,
+            high=beta.high,
+        ),
+        metadata={
+            "calculation_method": "equity_weighted_average_of_position_betas",
+            "model_type": "single_factor_ols",
+            "window_days": 90,
+            "window_sessions": 252,
+        },
+    )
+
+
+def provider_beta(portfolio_id: UUID, known: Known | None) -> ProviderBetaAnswer:
+    """Read the portfolio's beta of the data vendor's betas."""
+    found, _ = found_factors(known)
+    if found is None or found.provider_beta.beta is None:
+        return ProviderBetaAnswer(**_no_beta(portfolio_id, known, found), data=None)
+    told = found.provider_beta
+    return ProviderBetaAnswer(
+        available=True,
+        portfolio_id=portfolio_id,
+        calculation_date=found.as_of,
+        data=VendorBeta(
+            beta_provider_1y=found.provider_beta.beta,
+            positions_with_beta=told.positions_with_beta,
+            positions_total=told.positions_total,
+            coverage_percentage=100 * told.positions_with_beta / told.positions_total,
+        ),
+        metadata={
+            "calculation_method": "equity_weighted_average_of_company_profile_betas",
+            "data_source": "company_profile_table",
+            "typical_period": "1_year",
+        },
+    )
+
+
+def _pair(symbol: str, position_id: UUID, told: PositionFactors | None, as_of: date) -> BetaPair:
+    if told is None:
+        return BetaPair(
+            symbol=symbol,
+            position_id=position_id,
+            market_beta=None,
+            calculated_beta=None,
+            beta_r_squared=None,
+            calculation_date=None,
+            observations=None,
+            beta_difference=None,
+            standard_error=None,
+        )
+    both = told.beta is not None and told.provider_beta is not None
+    return BetaPair(
+        symbol=symbol,
+        position_id=position_id,
+        market_beta=told.provider_beta,
+        calculated_beta=told.beta,
+        beta_r_squared=told.beta_r_squared,
+        calculation_date=as_of,
+        observations=told.beta_observations,
+        beta_difference=(told.beta or 0.0) - (told.provider_beta or 0.0) if both else None,
+        standard_error=told.beta_error,
+    )
+
+
+def _no_beta(
+    portfolio_id: UUID, known: Known | None, found: FactorsOut | None
+) -> dict[str, object]:
+    return {
+        "available": False,
+        "portfolio_id": portfolio_id,
+        "calculation_date": None if found is None else found.as_of,
+        "metadata": {"error": why_no_factors(known)},
+    }

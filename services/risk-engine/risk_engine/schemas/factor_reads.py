@@ -1,0 +1,330 @@
+"""What is read of the engine `factors` under the names existing clients know."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from risk_engine.repository import Known
+from risk_engine.schemas.base import Answer, Money, Number
+from risk_engine.schemas.factors import FactorsOut, NamedExposure, PositionFactors
+from risk_engine.schemas.summary import Summary, read, summary, valuation_of
+
+EXPECTED = 7
+SPREADS = 4
+STRONG, MODERATE = 0.5, 0.2
+CALCULATED, PROVIDER = "Market Beta (Calculated 90d)", "Market Beta (Provider 1y)"
+
+Magnitude = Literal["Strong", "Moderate", "Mild"]
+RiskLevel = Literal["high", "medium", "low"]
+
+_DIRECTIONS: Mapping[str, tuple[str, str, str]] = {
+    "Growth-Value Spread": ("Growth", "Value", "Balanced"),
+    "Momentum Spread": ("Momentum", "Contrarian", "Neutral"),
+    "Size Spread": ("Small Cap", "Large Cap", "Balanced"),
+    "Quality Spread": ("Quality", "Speculative", "Balanced"),
+}
+"""What a beta above, below and at zero leans to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which positions are wanted; no symbols are all."""
+
+    limit: int
+    offset: int
+    symbols: Collection[str]
+
+
+class DataQuality(Answer):
+    """Why there is nothing to show."""
+
+    flag: str
+    message: str
+    positions_analyzed: int = 0
+    positions_total: int = 0
+
+
+class Staleness(Answer):
+    """Of which session the numbers are, and whether they are of today's book."""
+
+    snapshot_date: date
+    age_hours: Number = Field(description="Since the end of that day, UTC")
+    is_stale: bool = Field(description="Of an older book, or the last attempt failed")
+    is_current: bool
+
+
+class Factors(Summary):
+    """Everything the engine found of a portfolio."""
+
+    portfolio_id: UUID
+    data: FactorsOut | None
+
+
+class ShownFactor(Answer):
+    """A factor as clients show it: known, or not listed."""
+
+    name: str
+    beta: Number
+    exposure_dollar: Money | None
+
+
+class FactorExposures(Summary):
+    """A portfolio's exposures by the original's names."""
+
+    portfolio_id: UUID
+    calculation_date: date | None
+    data_quality: Staleness | DataQuality
+    factors: list[ShownFactor]
+    metadata: dict[str, str | int]
+
+
+class PositionExposures(Answer):
+    """A position's loadings by factor."""
+
+    position_id: UUID
+    symbol: str
+    exposures: dict[str, Number]
+
+
+class PositionsFactorExposures(Summary):
+    """Positions' loadings, a page of them."""
+
+    portfolio_id: UUID
+    calculation_date: date | None
+    data_quality: Staleness | DataQuality | None
+    total: int
+    limit: int
+    offset: int
+    positions: list[PositionExposures]
+
+
+class SpreadFactor(Answer):
+    """What a portfolio leans to."""
+
+    name: str
+    beta: Number
+    exposure_dollar: Money | None
+    direction: str
+    magnitude: Magnitude
+    risk_level: RiskLevel
+    explanation: str
+
+
+class SpreadFactors(Answer):
+    """A portfolio's four spreads."""
+
+    available: bool
+    portfolio_id: UUID
+    calculation_date: date | None
+    factors: list[SpreadFactor]
+    metadata: dict[str, str | int]
+
+
+def factors(portfolio_id: UUID, known: Known | None) -> Factors:
+    """Read everything the engine found; None is a portfolio not heard of."""
+    found, fields = found_factors(known)
+    return Factors(
+        **fields | {"available": found is not None}, portfolio_id=portfolio_id, data=found
+    )
+
+
+def factor_exposures(portfolio_id: UUID, known: Known | None, now: datetime) -> FactorExposures:
+    """Read the newest exposures; None is a portfolio not heard of."""
+    found, fields = found_factors(known)
+    shown = [] if found is None else _shown(found)
+    if found is None or not shown:
+        return FactorExposures(
+            **fields | {"available": False, "stale": False},
+            portfolio_id=portfolio_id,
+            calculation_date=None,
+            data_quality=_nothing(known, found),
+            factors=[],
+            metadata={
+                "reason": "no_calculation_available",
+                "detail": "no_factor_calculations",
+            },
+        )
+    calculated = sum(one.name not in (CALCULATED, PROVIDER) for one in shown)
+    return FactorExposures(
+        **fields,
+        portfolio_id=portfolio_id,
+        calculation_date=found.as_of,
+        data_quality=_staleness(found, fields, now),
+        factors=shown,
+        metadata={
+            "factor_model": f"{len(found.factors)}-factor",
+            "calculation_method": "joint_ridge_regression_on_residual_factors",
+            "completeness": "complete" if calculated == EXPECTED else "partial",
+            "total_active_factors": EXPECTED,
+            "factors_calculated": calculated,
+            "has_market_beta": int(any(one.name == "Market Beta" for one in shown)),
+        },
+    )
+
+
+def positions_factor_exposures(
+    portfolio_id: UUID, known: Known | None, now: datetime, page: Page
+) -> PositionsFactorExposures:
+    """Read a page of positions' loadings, by symbol and id."""
+    found, fields = found_factors(known)
+    rows = [] if found is None else _positions(found, page.symbols)
+    if found is None or not rows:
+        flag = _nothing(known, found)
+        fields |= {"available": False, "stale": False}
+        return PositionsFactorExposures(
+            **fields,
+            portfolio_id=portfolio_id,
+            calculation_date=None,
+            data_quality=flag,
+            total=0,
+            limit=page.limit,
+            offset=page.offset,
+            positions=[],
+        )
+    names = [one.name for one in found.factors]
+    shown = rows[page.offset : page.offset + page.limit]
+    return PositionsFactorExposures(
+        **fields,
+        portfolio_id=portfolio_id,
+        calculation_date=found.as_of,
+        data_quality=_staleness(found, fields, now),
+        total=len(rows),
+        limit=page.limit,
+        offset=page.offset,
+        positions=[
+            PositionExposures(
+                position_id=one.position_id,
+                symbol=one.symbol,
+                exposures={
+                    name: value
+                    for name, value in zip(names, one.loadings, strict=True)
+                    if value is not None
+                },
+            )
+            for one in shown
+        ],
+    )
+
+
+def spread_factors(portfolio_id: UUID, known: Known | None) -> SpreadFactors:
+    """Read what the portfolio leans to."""
+    found, _ = found_factors(known)
+    shown = [] if found is None else _known(found.spreads)
+    if found is None or not shown:
+        return SpreadFactors(
+            available=False,
+            portfolio_id=portfolio_id,
+            calculation_date=None,
+            factors=[],
+            metadata={"reason": "no_calculations_available"},
+        )
+    return SpreadFactors(
+        available=True,
+        portfolio_id=portfolio_id,
+        calculation_date=found.as_of,
+        factors=[_spread(one) for one in shown],
+        metadata={
+            "calculation_method": "OLS_SPREAD",
+            "regression_window_days": 180,
+            "window_sessions": 504,
+            "factors_calculated": len(shown),
+            "expected_factors": SPREADS,
+        },
+    )
+
+
+def found_factors(known: Known | None) -> tuple[FactorsOut | None, dict[str, object]]:
+    """Read what the engine found, and the fields of a Summary."""
+    found = None if known is None else read("factors", known, FactorsOut)
+    fields = summary(known, valuation_of(known))
+    return found, fields
+
+
+def _shown(found: FactorsOut) -> list[ShownFactor]:
+    both = (
+        NamedExposure(
+            name=CALCULATED,
+            beta=found.market_beta.beta,
+            exposure_dollar=found.market_beta.exposure_dollar,
+        ),
+        NamedExposure(
+            name=PROVIDER,
+            beta=found.provider_beta.beta,
+            exposure_dollar=None
+            if found.provider_beta.beta is None
+            else found.provider_beta.beta * found.net_asset_value,
+        ),
+    )
+    return _known([*found.reported, *both])
+
+
+def _known(exposures: Sequence[NamedExposure]) -> list[ShownFactor]:
+    return [
+        ShownFactor(name=one.name, beta=one.beta, exposure_dollar=one.exposure_dollar)
+        for one in exposures
+        if one.beta is not None
+    ]
+
+
+def _positions(found: FactorsOut, symbols: Collection[str]) -> list[PositionFactors]:
+    rows = [
+        one
+        for one in found.positions
+        if (not symbols or one.symbol in symbols)
+        and any(value is not None for value in one.loadings)
+    ]
+    return sorted(rows, key=lambda one: (one.symbol, one.position_id))
+
+
+def _spread(one: ShownFactor) -> SpreadFactor:
+    above, below, level = _DIRECTIONS[one.name]
+    direction = above if one.beta > 0 else below if one.beta < 0 else level
+    size = abs(one.beta)
+    magnitude: Magnitude = "Strong" if size > STRONG else "Moderate" if size > MODERATE else "Mild"
+    risk: RiskLevel = "high" if size > STRONG else "medium" if size > MODERATE else "low"
+    return SpreadFactor(
+        name=one.name,
+        beta=one.beta,
+        exposure_dollar=one.exposure_dollar,
+        direction=direction,
+        magnitude=magnitude,
+        risk_level=risk,
+        explanation=(
+            f"When the spread returns 1 %, with the market unmoved, the portfolio is expected to "
+            f"return {one.beta:+.2f} %."
+        ),
+    )
+
+
+def _staleness(found: FactorsOut, fields: Mapping[str, object], now: datetime) -> Staleness:
+    ended = datetime.combine(found.as_of + timedelta(days=1), time(), tzinfo=UTC)
+    stale = bool(fields["stale"])
+    return Staleness(
+        snapshot_date=found.as_of,
+        age_hours=max((now - ended).total_seconds() / 3600, 0.0),
+        is_stale=stale,
+        is_current=not stale,
+    )
+
+
+def _nothing(known: Known | None, found: FactorsOut | None) -> DataQuality:
+    total = 0 if found is None else found.counts.open_positions
+    if found is not None and total == 0:
+        return DataQuality(flag="NO_POSITIONS", message="The portfolio has no open positions.")
+    return DataQuality(
+        flag="NO_FACTOR_CALCULATIONS", message=why_no_factors(known), positions_total=total
+    )
+
+
+def why_no_factors(known: Known | None) -> str:
+    """Say why there is nothing to show."""
+    failure = None if known is None else known.failures.get("factors")
+    if failure is not None:
+        return failure.message
+    if known is not None and "factors" in known.results:
+        return "Nothing in the portfolio can be modelled, or its net asset value is not positive."
+    return "Factor exposures have not been calculated yet."

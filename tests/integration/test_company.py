@@ -1,0 +1,75 @@
+"""A book's results are its own: neither the company in the chunk nor the order of lines shows."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from pydantic import TypeAdapter
+
+from common.events.onboarding import Book, BookPosition
+from risk_engine.domain import BUILT
+from risk_engine.engine.chunk import Calculated, StoredBook, calculate
+from tests.support.odd_books import odd_books, odd_market
+
+_POSITIONS = TypeAdapter(tuple[BookPosition, ...])
+BOOKS = odd_books()
+COMPARED = ("everything", "net short", "only private assets", "one position")
+
+
+def stored(book: Book) -> StoredBook:
+    return StoredBook(
+        portfolio_id=book.portfolio_id,
+        user_id=book.user_id,
+        revision=book.revision,
+        name=book.name,
+        currency=book.currency,
+        equity_balance=book.equity_balance,
+        opening_session=book.opening_session,
+        symbols=(),
+        positions=_POSITIONS.dump_json(book.positions or ()).decode(),
+    )
+
+
+@pytest.fixture(scope="module")
+def market():
+    return odd_market(BOOKS)
+
+
+@pytest.fixture(scope="module")
+def among_all(market) -> dict[str, Calculated]:
+    found = calculate([stored(one) for one in BOOKS.values()], market)
+    return {
+        name: one
+        for name, one in zip(BOOKS, found, strict=True)
+        if isinstance(one, Calculated) and name in COMPARED
+    }
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_book_alone_has_the_same_results_as_among_others(name, market, among_all):
+    (alone,) = calculate([stored(BOOKS[name])], market)
+    assert alone.results.keys() == set(BUILT), alone.failed
+    different = [
+        engine for engine in BUILT if alone.results[engine] != among_all[name].results[engine]
+    ]
+    assert not different
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_the_order_of_positions_does_not_show(name, market, among_all):
+    book = BOOKS[name]
+    positions = list(book.positions or ())
+    random.Random(1).shuffle(positions)
+    shuffled = book.model_copy(update={"positions": tuple(positions)})
+    (found,) = calculate([stored(shuffled)], market)
+    assert found.results == among_all[name].results
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_another_version_of_the_panel_with_the_same_prices_changes_no_number(
+    name, market, among_all
+):
+    later = replace(market, prices=replace(market.prices, panel_version=99))
+    (found,) = calculate([stored(BOOKS[name])], later)
+    hashes = {engine: one.input_hash for engine, one in found.results.items()}
+    assert hashes == {engine: one.input_hash for engine, one in among_all[name].results.items()}

@@ -1,0 +1,183 @@
+"""Historical windows and reverse stress over a frame."""
+
+from dataclasses import replace
+from datetime import date
+from functools import cache
+
+import numpy as np
+import pytest
+
+from risk_engine.domain import ScenarioSet, Window
+from risk_engine.engine import stress
+from risk_engine.engine.results import EngineResult, pack, unpack
+from risk_engine.engine.stress_inputs import AXIS, stress_inputs
+from risk_engine.engine.stress_replays import run_replays
+from risk_engine.engine.stress_reverse import LOSSES, run_reverse
+from risk_engine.quant.conditional import conditional_shocks, plausibility
+from risk_engine.quant.factors import FACTORS
+from risk_engine.quant.reverse_stress import full_profit
+from risk_engine.schemas.base import plain
+from tests.unit.risk_engine.stress_books import (
+    EVERYTHING,
+    account,
+    frame_of,
+    listed,
+    share,
+    stress_market,
+)
+
+YESTERDAY = Window("yesterday", "The last session", date(2025, 12, 30), date(2025, 12, 31))
+AUGUST = Window("august", "August 2024", date(2024, 8, 2), date(2024, 8, 30))
+LONG_AGO = Window("long_ago", "Before own prices", date(2020, 2, 19), date(2020, 3, 23))
+FILED = Window(
+    "filed",
+    "From a file",
+    date(2000, 3, 24),
+    date(2002, 10, 9),
+    moves={"MKT": -0.4, "RATES": -0.02},
+    volatility=0.5,
+    source="A book",
+)
+UNSAID = Window("unsaid", "Nobody says", date(2000, 3, 24), date(2002, 10, 9))
+TOMORROW = Window("tomorrow", "Not yet", date(2025, 12, 30), date(2026, 1, 5))
+WINDOWS = (YESTERDAY, AUGUST, LONG_AGO, FILED, UNSAID, TOMORROW)
+
+
+@cache
+def inputs_of(*positions, equity="100000"):
+    """Lay a book of its own out for stress."""
+    return stress_inputs(frame_of(account(*positions, equity=equity)))
+
+
+def payload_of(*positions, market=None):
+    """Stress a book of its own; return what the engine says of it."""
+    (answer,) = stress.calculate(frame_of(account(*positions), market=market))
+    assert isinstance(answer, EngineResult)
+    return answer.payload
+
+
+def replayed(*positions):
+    """Replay WINDOWS on a book of its own; return profits by window."""
+    runs = run_replays(inputs_of(*positions), WINDOWS)
+    return runs, dict(zip((one.id for one in WINDOWS), runs.profit[0].tolist(), strict=True))
+
+
+def held_value(symbol, number):
+    """Return what some shares are worth."""
+    prices = stress_market().prices
+    return number * prices.close[-1, prices.columns[symbol]]
+
+
+def test_a_share_lives_through_the_window_as_it_did():
+    """Total returns of its own: raw closes moved by splits and dividends."""
+    _, profit = replayed(share(1, "AAPL", "100"))
+    prices = stress_market().prices
+    column = prices.columns["AAPL"]
+    for window in (YESTERDAY, AUGUST):
+        rows = range(prices.rows[window.start] + 1, prices.rows[window.end] + 1)
+        growth = 1.0
+        for row in rows:
+            close, before = prices.close[row, column], prices.close[row - 1, column]
+            paid = prices.dividend[row, column]
+            growth *= (close * prices.split_ratio[row, column] + paid) / before
+        assert profit[window.id] == pytest.approx(held_value("AAPL", 100) * (growth - 1), rel=1e-9)
+
+
+def test_without_prices_of_its_own_it_moves_as_the_factors_did():
+    runs, profit = replayed(share(1, "AAPL", "100"))
+    frame = inputs_of(share(1, "AAPL", "100")).frame
+    sessions, returns = frame.factor_model.sessions, frame.factor_model.returns
+    inside = [row for row, day in enumerate(sessions) if LONG_AGO.start < day <= LONG_AGO.end]
+    assert len(inside) == 23
+    log_return = 0.0
+    for row in inside:
+        for place, loading in enumerate(frame.factor_model.loadings[0]):
+            move = returns[row, place]
+            log_return += loading * (np.log1p(move) if place == AXIS.market else move)
+    assert profit["long_ago"] == pytest.approx(
+        held_value("AAPL", 100) * np.expm1(log_return), rel=1e-9
+    )
+    assert runs.own_share[0].tolist() == [1, 1, 0, 0, 0, 0]
+    assert set(runs.sources[2]) == {"history"}
+
+
+def test_moves_from_a_file_and_what_they_imply():
+    runs, profit = replayed(share(1, "SPY", "100"))
+    place = WINDOWS.index(FILED)
+    stated = np.array([[FILED.moves.get(name, np.nan) for name in FACTORS]])
+    expected = conditional_shocks(stated, inputs_of(share(1, "SPY", "100")).covariance)
+    np.testing.assert_allclose(runs.moves[place], expected[0])
+    assert runs.sources[place][:3] == ("file", "file", "expected")
+    assert (runs.volatility[place], runs.volatility_sources[place]) == (0.5, "file")
+    assert profit["filed"] == pytest.approx(-0.4 * held_value("SPY", 100), rel=2e-3)
+
+
+def test_windows_nobody_knows_have_no_profit_and_a_reason():
+    runs, profit = replayed(*EVERYTHING)
+    assert runs.reasons == (None, None, None, None, "before_history", "after_as_of")
+    assert np.isnan(profit["unsaid"])
+    assert np.isnan(profit["tomorrow"])
+    assert np.isnan(runs.moves[4:]).all()
+
+
+def test_implied_volatility_moves_as_the_index_did():
+    runs, profit = replayed(listed(5, "put", "3"))
+    reference = stress_market().reference
+    close = reference.close[:, reference.columns["VIX"]]
+    for place, window in enumerate((YESTERDAY, AUGUST, LONG_AGO)):
+        ends = [close[reference.rows[day]] for day in (window.end, window.start)]
+        assert runs.volatility[place] == pytest.approx(ends[0] / ends[1] - 1)
+    assert runs.volatility_sources[:4] == ("history", "history", "history", "file")
+    assert np.isfinite(profit["august"])
+
+
+def test_replays_are_read_with_what_they_rest_on():
+    payload = payload_of(*EVERYTHING)
+    replays = plain(unpack(pack(payload)))["replays"]
+    assert len(replays) == 6
+    known = {one["id"]: one for one in replays}
+    assert known["covid_2020"]["status"] == "ok"
+    assert known["carry_unwind_2024"]["own_history_share"] > 0.5
+    for one in replays:
+        if one["reason"] is None:
+            assert one["percentage"] == pytest.approx(
+                100 * one["profit"] / payload["net_asset_value"]
+            )
+            assert one["profit"] != one["profit_without_proxies"]
+
+
+def test_a_program_without_windows_replays_none():
+    market = replace(stress_market(), scenarios=ScenarioSet((), (), "nothing"))
+    read = plain(unpack(pack(payload_of(*EVERYTHING, market=market))))
+    assert (read["scenarios"], read["replays"]) == ([], [])
+    assert len(read["reverse"]) == 2
+
+
+def test_reverse_stress_finds_what_costs_a_tenth_and_a_fifth():
+    inputs = inputs_of(*EVERYTHING)
+    worth = inputs.frame.net_asset_value
+    runs = run_reverse(inputs)
+    assert LOSSES == (0.10, 0.20)
+    np.testing.assert_allclose(runs.asked[0], worth[0] * np.array(LOSSES))
+    np.testing.assert_allclose(runs.loss[0], runs.asked[0], rtol=1e-6)
+    for place in range(2):
+        shocks = runs.shocks[:, place]
+        again = full_profit(inputs.book, shocks, runs.volatility[:, place], np.ones(1, bool))
+        assert again[0] == pytest.approx(-runs.asked[0, place], rel=1e-6)
+        likely = plausibility(shocks, inputs.covariance, np.full(1, 21.0))
+        assert likely.probability[0] == runs.probability[0, place]
+    assert runs.distance[0, 1] > runs.distance[0, 0]
+
+
+def test_reverse_stress_of_the_market_is_a_fall_of_the_market():
+    runs = run_reverse(inputs_of(share(1, "SPY", "100")))
+    worth = inputs_of(share(1, "SPY", "100")).frame.net_asset_value[0]
+    fall = 0.1 * worth / held_value("SPY", 100)
+    assert runs.shocks[0, 0, AXIS.market] == pytest.approx(-fall, rel=0.02)
+
+
+def test_reverse_stress_says_why_there_is_no_answer():
+    assert run_reverse(inputs_of()).reasons == (("depends_on_no_factor",) * 2,)
+    small = run_reverse(inputs_of(share(1, "SPY", "1")))
+    assert small.reasons == (("not_reached",) * 2,)
+    assert np.isnan(small.shocks).all()

@@ -1,0 +1,38 @@
+"""Maintenance margin: the rule's rates, by hand."""
+
+import numpy as np
+
+from risk_engine.quant.margin import maintenance_margin
+
+
+def margin(value, notional=0.0, *, is_option=False, is_private=False):
+    """Return the margin of one position in one scenario."""
+    one = maintenance_margin(
+        np.zeros(1, int),
+        np.array([[value]]),
+        np.array([[notional]]),
+        is_option=np.array([is_option]),
+        is_private=np.array([is_private]),
+        portfolios=1,
+    )
+    return one[0, 0]
+
+
+def test_the_rates_are_those_of_the_rule():
+    assert margin(1_000.0) == 250
+    assert margin(-1_000.0) == 300
+    assert margin(1_000.0, 9_000.0, is_option=True) == 1_000
+    assert margin(-1_000.0, 9_000.0, is_option=True) == 1_000 + 1_800
+    assert margin(1_000.0, is_private=True) == 1_000
+
+
+def test_portfolios_and_scenarios_are_apart():
+    found = maintenance_margin(
+        np.array([0, 1, 1]),
+        np.array([[100.0, 200.0], [-100.0, np.nan], [400.0, 400.0]]),
+        np.zeros((3, 2)),
+        is_option=np.zeros(3, bool),
+        is_private=np.zeros(3, bool),
+        portfolios=3,
+    )
+    np.testing.assert_allclose(found, [[25, 50], [130, 100], [0, 0]])
