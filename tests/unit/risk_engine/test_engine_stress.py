@@ -10,6 +10,7 @@ import pytest
 
 from risk_engine.domain import Market, Rates, Snapshots
 from risk_engine.engine import stress
+from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.results import pack, unpack
 from risk_engine.engine.scenario_file import shipped_scenarios, with_own_scenarios
 from risk_engine.engine.stress_inputs import AXIS, stress_inputs
@@ -442,3 +443,14 @@ def test_options_move_the_equity_they_are_on():
     assert scenario(found, "market_crash_35").correlated > 0
     assert scenario(found, "market_crash_35").by_greek["gamma"] > 0
     assert Decimal(0) < found.based_on.open_positions
+
+
+def test_a_changed_file_of_scenarios_changes_the_input_hash():
+    def input_hash(market):
+        return Fingerprints(frame_of(account(*EVERYTHING), market=market), {}).of(0, "stress-1")
+
+    own = replaced(stress_market(), TOTAL)
+    assert input_hash(own) == input_hash(replaced(stress_market(), TOTAL))
+    assert input_hash(own) != input_hash(stress_market())
+    other = replaced(stress_market(), TOTAL.replace("-0.15", "-0.16"))
+    assert input_hash(own) != input_hash(other)
