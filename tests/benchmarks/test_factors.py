@@ -16,9 +16,9 @@ from risk_engine.quant.regression import (
     newey_west_covariance,
     newey_west_lag,
 )
-from risk_engine.quant.shrinkage import Prior
+from risk_engine.quant.shrinkage import Prior, choose_prior
 from tests.benchmarks.figures import SEED, Figures, size
-from tests.support.factor_truth import covered, estimates, slope, stocks
+from tests.support.factor_truth import covered, estimates, panel_of, slope, stocks
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 
@@ -121,3 +121,27 @@ def test_on_the_simulated_market_intervals_cover_the_truth(figures: Figures):
         assert 0.93 < share < 0.97, name
     for name, value in slopes.items():
         assert 0.95 < value < 1.05, name
+
+
+def test_which_beliefs_predict_best(figures: Figures):
+    """The taus are given; this says which ones the simulated market would choose."""
+    symbols = stocks(every=STOCKS_EVERY)
+    styles, rates = (0.125, 0.25, 0.5, 1.0), (0.5, 2.0, 5.0)
+    grid = [(style, rate) for style in styles for rate in rates]
+    chosen = []
+    for seed in range(min(SEEDS, 5)):
+        factors, excess = panel_of(seed, symbols)
+        x, y = sm.add_constant(factors[-WINDOW:]), excess[-WINDOW:]
+        weights = exponential_weights(WINDOW, 126)
+        variance = least_squares(x, y, moments(x, y, weights)).variance
+        mean = np.zeros((len(symbols), x.shape[1]))
+        mean[:, 1] = 1.0
+        candidates = [
+            Prior(mean, np.array([np.inf, 0.4, rate, *[style] * 6])) for style, rate in grid
+        ]
+        chosen.append(grid[choose_prior(x, y, weights, variance, candidates)])
+    figures.add(
+        "Taus of styles and rates by validation, seed by seed",
+        ", ".join(f"{style:g} / {rate:g}" for style, rate in chosen),
+        "0.5 / 5",
+    )

@@ -54,8 +54,8 @@ def stocks(every: int) -> list[str]:
     ][::every]
 
 
-def estimates(seed: int, symbols: list[str]) -> Estimates:
-    """Estimate betas and loadings of a seed's stocks, as widely spread as these are."""
+def panel_of(seed: int, symbols: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factors and the stocks' excess returns of a seed, (sessions, ...)."""
     market = Market(seed)
     bars = market.bars([*FUNDS, *symbols], START, END)
     returns = total_returns(bars.close, bars.split_ratio, bars.dividend)
@@ -67,7 +67,12 @@ def estimates(seed: int, symbols: list[str]) -> Estimates:
     factors = factor_returns(
         returns[:, : len(FUNDS)], risk_free, yield_changes(note), DURATION_RATIO
     )
-    excess = excess_returns(returns[:, len(FUNDS) :], risk_free)
+    return factors, excess_returns(returns[:, len(FUNDS) :], risk_free)
+
+
+def estimates(seed: int, symbols: list[str]) -> Estimates:
+    """Estimate betas and loadings of a seed's stocks, as widely spread as these are."""
+    factors, excess = panel_of(seed, symbols)
     count = len(symbols)
     believed = np.tile(np.r_[1.0, np.zeros(len(FACTORS) - 1)], (count, 1))
     least = np.full(count, LEAST_VARIANCE)
@@ -75,7 +80,7 @@ def estimates(seed: int, symbols: list[str]) -> Estimates:
     spread = cross_sectional_deviation(betas.beta, betas.error, np.ones(count))
     shrunk, error = vasicek(betas.beta, betas.error, np.ones(count), np.full(count, spread))
     deviations = np.array((spread, *PRIOR_DEVIATIONS[1:]))
-    truth = Truth(market)
+    truth = Truth(Market(seed))
     true = truth.loadings(symbols)[:, [truth.factors.index(name) for name in NAMES]]
     true[:, 0] = truth.beta(symbols)
     true[:, 1] *= -1  # a bond's return in the simulator, a change of the yield here
