@@ -1,5 +1,6 @@
 """A report as tables a person can read."""
 
+from collections import Counter
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
@@ -43,6 +44,12 @@ def _totals(report: dict[str, Any], valuation: dict[str, Any]) -> Table:
         ("Realised P&L", "realized_pnl"),
     ):
         table.add_row(label, _money(valuation["totals"].get(key)))
+    daily = valuation.get("daily", {})
+    if daily.get("pnl") is not None:
+        table.add_row(f"P&L since {daily['previous_session']}", _money(daily["pnl"]))
+    sources = Counter(one.get("price_source") for one in valuation["positions"])
+    if sources["quote"] or sources["model"]:
+        table.add_row("Options at a quote, by model", f"{sources['quote']}, {sources['model']}")
     return table
 
 
@@ -73,7 +80,7 @@ def _priced(valuation: dict[str, Any]) -> Table:
 
 def _unpriced(valuation: dict[str, Any]) -> Table:
     table = _table(
-        "Without a market price, carried at the stated one",
+        "Without a market price, carried at the last or the stated one",
         ("Symbol", "left"),
         ("Why", "left"),
         ("Carried at", "right"),

@@ -188,7 +188,7 @@ async def test_a_longer_reference_is_loaded_at_its_older_end(database, tmp_path)
         assert await reference(world, MONDAY, 1) == before
         assert read(await reference(world, MONDAY, 2))[0].num_rows == SESSIONS * len(REFERENCE)
     [(symbols, first, _)] = market.bars_asked
-    assert (set(symbols), first) == (REFERENCE, calendar.session_back(MONDAY, SESSIONS - 1))
+    assert (frozenset(symbols), first) == (REFERENCE, calendar.session_back(MONDAY, SESSIONS - 1))
 
 
 async def test_what_every_panel_shows_is_loaded_when_the_service_starts(database, tmp_path):

@@ -144,7 +144,7 @@ async def test_another_revision_has_a_history_of_its_own(engine, market):
     account = book(position("ACME", 100))
     await calculated(engine, account)
     more = account.model_copy(
-        update={"revision": 2, "positions": (*account.positions, position("BOLT", 10))}
+        update={"revision": 2, "positions": (position("ACME", 100), position("BOLT", 10))}
     )
     await calculated(engine, more, count=2)
     found = await sessions(engine, account)

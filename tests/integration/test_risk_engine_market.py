@@ -14,6 +14,7 @@ import pytest
 
 from common import calendar
 from common.client import ServiceClient
+from common.events.onboarding import BookPosition
 from marketdata.clients.simulator import SimulatedMarket
 from marketdata.domain import REFERENCE, TENORS, Provider
 from risk_engine.clients import Panels
@@ -181,7 +182,7 @@ async def test_it_is_the_simulated_market_as_the_engines_know_it_from_their_test
     database, tmp_path
 ):
     symbols = ["AAPL", "F", "SPAXX", "VIX", "XLRE", "AAPL 2027-01-15 C 500", "VIX 2026-03-18 C 20"]
-    held = [
+    held: list[BookPosition | str] = [
         *("AAPL", "F", "SPAXX"),
         option("A", "AAPL", strike_price=Decimal(500), expiration_date=date(2027, 1, 15)),
         option("V", "VIX", strike_price=Decimal(20), expiration_date=date(2026, 3, 18)),

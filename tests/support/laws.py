@@ -93,15 +93,14 @@ RESULTS = (
         """,
     ),
     Law(
-        "A session of a portfolio has one snapshot, made of the same inputs as its valuation.",
+        "A session that was valued has a snapshot, made of the same inputs or of a later book.",
         """
-        SELECT format('%s at %s', coalesce(r.portfolio_id, s.portfolio_id),
-                      coalesce(r.as_of, s.session))
+        SELECT format('%s at %s', r.portfolio_id, r.as_of)
         FROM (SELECT * FROM risk_engine.results WHERE engine = 'valuation') AS r
-        FULL JOIN risk_engine.snapshots AS s
+        LEFT JOIN risk_engine.snapshots AS s
             ON s.portfolio_id = r.portfolio_id AND s.session = r.as_of
-        WHERE r.portfolio_id IS NULL OR s.portfolio_id IS NULL
-           OR (r.revision, r.panel_version) <> (s.revision, s.panel_version)
+        WHERE s.portfolio_id IS NULL OR s.revision < r.revision
+           OR (s.revision = r.revision AND s.panel_version <> r.panel_version)
         """,
     ),
     Law(

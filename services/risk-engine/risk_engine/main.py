@@ -14,7 +14,7 @@ from common.service import Platform, Service
 from common.work import Worker
 from risk_engine import api, handlers
 from risk_engine.clients import Onboarding, Panels
-from risk_engine.domain import ScenarioSet
+from risk_engine.domain import ConvexityLimits, ScenarioSet
 from risk_engine.engine.scenario_file import Fault, InvalidScenarios, with_own_scenarios
 from risk_engine.jobs.calculate import Calculator, jobs
 from risk_engine.jobs.pool import Pool
@@ -49,6 +49,7 @@ def build(settings: Settings, platform: Platform) -> Service:
         Panels(marketdata, megabytes=settings.panel_cache_megabytes),
         Onboarding(onboarding),
         own_scenarios(settings.scenarios_file),
+        ConvexityLimits(settings.gamma_limit, settings.vega_limit),
     )
     worker = Worker(
         unit_of_work,

@@ -20,9 +20,14 @@ class Settings(EnvironmentSettings):
     calculation_seconds: float = Field(default=600.0, gt=0)
     """How long a chunk (200 books) may calculate before its process is killed; after half of that
     without an end the service is not ready."""
-    panel_cache_megabytes: int = Field(default=128, ge=1)
+    panel_cache_megabytes: int = Field(default=256, ge=1)
     """Memory for columns kept between chunks: a symbol's 780 sessions take 44 kB, the reference of
     a session 4.5 MB."""
     scenarios_file: Path | None = Field(default=None)
     """A file of stress scenarios beside the ones that come with the program; its form is explained
     in docs/methodology/stress.md. The service does not start with a file it cannot use."""
+    gamma_limit: float = Field(default=0.02, gt=0)
+    """Gross dollar gamma for 1 %, over net asset value, above which an account's exposure says that
+    its limit is exceeded."""
+    vega_limit: float = Field(default=0.005, gt=0)
+    """The same of gross vega for one volatility point."""

@@ -147,6 +147,8 @@ def _factor_model(frame: Frame):
         model,
         loadings=loadings,
         covariance=covariance,
+        betas=replace(model.betas, shrunk=loadings[:, market]),
+        panel=replace(model.panel, available=np.ones(len(model.factors), dtype=np.bool_)),
         specific_variance=np.full(count, SPECIFIC_VOLATILITY**2),
     )
 

@@ -11,6 +11,9 @@ import pytest
 from risk_engine.domain import Failure, Valuation
 from risk_engine.engine import to_payload, value_books
 from risk_engine.engine.ledger import MAX_AMOUNT
+from risk_engine.engine.results import pack, unpack
+from risk_engine.schemas.base import plain
+from risk_engine.schemas.valuation import ValuationOut
 from tests.unit.risk_engine.books import (
     AS_OF,
     NAN,
@@ -48,8 +51,13 @@ def valued(a_book, prices=None, as_of=AS_OF, **more) -> Valuation:
 
 
 def payload(*arguments, **more):
-    """The payload after a journey through strict JSON."""
-    return json.loads(json.dumps(to_payload(valued(*arguments, **more)), allow_nan=False))
+    """The payload as it is stored and then shown."""
+    return shown(valued(*arguments, **more))
+
+
+def shown(valuation):
+    stored = unpack(pack(to_payload(valuation)))
+    return json.loads(ValuationOut.model_validate(plain(stored)).model_dump_json())
 
 
 def refused(a_book, prices=None, as_of=AS_OF, **more) -> str:
@@ -448,7 +456,7 @@ def test_a_chunk_gives_each_book_the_bytes_it_gets_alone():
     alone = [answer for one in books for answer in value_books([one], prices, AS_OF)]
     assert pickle.loads(pickle.dumps(together)) == alone
     assert [isinstance(one, Failure) for one in together] == [False, False, True, False, False]
-    written = [json.dumps(to_payload(one)) for one in together if isinstance(one, Valuation)]
-    again = [json.dumps(to_payload(one)) for one in alone if isinstance(one, Valuation)]
+    written = [pack(to_payload(one)) for one in together if isinstance(one, Valuation)]
+    again = [pack(to_payload(one)) for one in alone if isinstance(one, Valuation)]
     assert written == again
     assert value_books([], prices, AS_OF) == []

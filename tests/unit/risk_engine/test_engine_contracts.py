@@ -249,6 +249,16 @@ def test_nothing_is_made_up_where_nothing_is_known():
     assert one(no_future, holding(1, on_index)).reason == ("no_future_price",)
 
 
+def test_what_the_volatility_index_did_says_nothing_about_its_future():
+    on_index = Contract("VIX", EXPIRY, "call", Decimal(20))
+    said = quoted({on_index: (NAN, NAN)})
+    everything = long_market(RETURNS, snapshots=replace(said, underlying_price=np.array([19.0])))
+    prices = replace(everything.prices, symbols=("VIX",))
+    found = one(replace(everything, prices=prices), holding(1, on_index))
+    assert found.terms.spot[0] == 19
+    assert found.reason == ("no_volatility",)
+
+
 def test_without_a_curve_the_rate_is_four_percent_and_flagged():
     month_ago = AS_OF - timedelta(days=30)
     for rates in (Rates.unknown(), flat(0.05, month_ago), flat(NAN, AS_OF)):
@@ -318,6 +328,25 @@ def test_a_split_moves_the_strike():
     for name, power in zip(NAMES, (1, 0, -1, 1, 1, 1), strict=True):
         expected = getattr(before.greeks, name)[0] / 2.0**power
         assert getattr(after.greeks, name)[0] == pytest.approx(expected, rel=1e-6), name
+
+
+def test_a_quote_of_terms_before_a_split_is_not_used_and_one_of_terms_after_is():
+    """The call at 100 was stated before two for one; the put at 45 since."""
+    put = Contract("XYZ", EXPIRY, "put", Decimal(45))
+    said = quoted({CALL: (0.01, 0.02), put: (1.4, 1.5)})
+    whole = long_market(RETURNS, snapshots=said)
+    close, ratio = whole.prices.close / 2, whole.prices.split_ratio.copy()
+    close[:-3] *= 2
+    ratio[-3] = 2.0
+    everything = replace(whole, prices=replace(whole.prices, close=close, split_ratio=ratio))
+    since = replace(holding(2, put), entry_date=AS_OF)
+    owner = book([holding(1, CALL), since])
+    found = priced(everything, owner)
+    old, new = (found.rows[owner.portfolio_id, position.id] for position in owner.positions)
+    assert [found.price_source[row] for row in (old, new)] == ["model", "quote"]
+    assert [found.volatility_source[row] for row in (old, new)] == ["surface", "quote"]
+    assert found.terms.volatility[old] == pytest.approx(found.terms.volatility[new])
+    assert found.terms.strike.tolist() == [50, 45]
 
 
 def test_incomplete_terms_are_no_contract():

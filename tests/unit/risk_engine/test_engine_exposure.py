@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from risk_engine.domain import Benchmark, History
-from risk_engine.engine.exposure import Limits, calculate
+from risk_engine.domain import Benchmark, ConvexityLimits, History
+from risk_engine.engine.exposure import calculate
 from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.results import EngineResult, pack
 from risk_engine.engine.underlyings import Key
@@ -28,8 +28,8 @@ GROSS, NET = 185_876.29, 184_019.09
 
 def result(*some_books, market=None, **limits) -> EngineResult:
     """Return the result of the first of some books."""
-    frame = six_frame(*some_books, market=market)
-    answer = calculate(frame, Limits(**limits))[0]
+    market = replace(market or six_market(), limits=ConvexityLimits(**limits))
+    answer = calculate(six_frame(*some_books, market=market))[0]
     assert isinstance(answer, EngineResult)
     return answer
 
@@ -331,7 +331,8 @@ def test_the_market_s_share_of_what_has_no_beta_is_not_known():
     frame = six_frame(six_book(lines=(LONG, SHORT)))
     loadings = frame.factor_model.loadings.copy()
     loadings[frame.underlyings.keys.index(Key("AAPL", None))] = NAN
-    model = replace(frame.factor_model, loadings=loadings)
+    betas = replace(frame.factor_model.betas, shrunk=loadings[:, 0])
+    model = replace(frame.factor_model, loadings=loadings, betas=betas)
     answer = calculate(replace(frame, factor_model=model))[0]
     assert isinstance(answer, EngineResult)
     assert answer.payload["beta_adjusted_net"] == pytest.approx(-24_000)

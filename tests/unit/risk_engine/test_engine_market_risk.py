@@ -1,94 +1,43 @@
 """The market risk engine on the simulated market: by hand, in parts, in company, strange books."""
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
 
-from risk_engine.domain import History
-from risk_engine.engine.frame import lay_out_chunk
-from risk_engine.engine.market_risk import METHODS, SCOPES, calculate
-from risk_engine.engine.results import pack, unpack
-from risk_engine.quant.american import american_price
+from risk_engine.engine.market_risk import METHODS, SCOPES
+from risk_engine.engine.results import pack
 from risk_engine.quant.parametric import student_t_risk
-from risk_engine.quant.pricing import Options
 from risk_engine.quant.value_at_risk import CONFIDENCES
-from risk_engine.schemas.base import plain
-from risk_engine.schemas.market_risk import MarketRiskOut
 from tests.support.simulated import AS_OF, simulated_market
-from tests.unit.risk_engine import books
+from tests.unit.risk_engine.at_risk import (
+    CALL,
+    FILTERED,
+    HISTORICAL,
+    MONTE_CARLO,
+    OPENING,
+    SHARES,
+    SYMBOLS,
+    book,
+    calculate,
+    closes_of,
+    codes,
+    filtered,
+    frame_of,
+    losses_of,
+    read,
+    result,
+    results,
+    shortfall,
+    value_at_risk,
+)
 from tests.unit.risk_engine.books import option, position, private
-
-SYMBOLS = ("AAPL", "JPM", "KO", "SPY", "TLT", "TSLA")
-OPENING = date(2025, 12, 1)
-SHARES = [position(1, "AAPL", "100", "50"), position(2, "TLT", "300", "90")]
-CALL = option(7, "3", "20", expiration=date(2026, 3, 20))
-FILTERED, HISTORICAL = METHODS.index("filtered_historical"), METHODS.index("historical")
-MONTE_CARLO = METHODS.index("monte_carlo")
 
 
 @pytest.fixture(scope="module")
 def market():
     """A market of six symbols."""
     return simulated_market(SYMBOLS)
-
-
-def book(positions, number=1, equity="400000"):
-    """A book opened a month ago."""
-    return books.book(positions, equity=equity, number=number, opening_session=OPENING)
-
-
-def frame_of(market, *some):
-    """Lay some books out."""
-    return lay_out_chunk(some, market, {}, [History.none()] * len(some))
-
-
-def results(market, *some):
-    """Return the results of the books of these positions, calculated together."""
-    numbered = (book(positions, number) for number, positions in enumerate(some, start=1))
-    return calculate(frame_of(market, *numbered))
-
-
-def result(market, *positions, **changes):
-    """Return the result of one book."""
-    return calculate(frame_of(market, book(positions, **changes)))[0]
-
-
-def value_at_risk(answer, method=FILTERED, scope=0):
-    return answer.payload["measures"]["value_at_risk"][scope, method]
-
-
-def shortfall(answer, method=FILTERED, scope=0):
-    return answer.payload["measures"]["expected_shortfall"][scope, method]
-
-
-def codes(answer):
-    return {note["code"] for note in answer.payload["notes"]}
-
-
-def closes_of(market, symbol):
-    """Return total returns and the last close of a symbol, from its bars."""
-    prices = market.prices
-    column = prices.columns[symbol]
-    close, dividend = prices.close[:, column], prices.dividend[:, column]
-    returns = (close[1:] * prices.split_ratio[1:, column] + dividend[1:]) / close[:-1] - 1
-    return returns, close[-1]
-
-
-def filtered(returns):
-    """Filter by a plain recursion over the days."""
-    variance, weight, ratio = 0.0, 0.0, []
-    for one in returns.tolist():
-        ratio.append((variance / weight) ** 0.5 if weight else np.nan)
-        variance, weight = 0.94 * variance + 0.06 * one**2, 0.94 * weight + 0.06
-    return returns * (variance / weight) ** 0.5 / np.array(ratio)
-
-
-def losses_of(pnl):
-    """Return the 5th worst of 504, and the mean of the worst 5.04."""
-    losses = np.sort(-pnl[-504:])[::-1]
-    return losses[4], (losses[:5].sum() + 0.04 * losses[5]) / 5.04
 
 
 @pytest.mark.parametrize(
@@ -161,49 +110,6 @@ def test_private_assets_are_in_the_numbers_and_beside_them(market):
     assert "volume_not_known" in codes(answer)
 
 
-def test_an_option_is_revalued_in_full_with_the_volatility_index(market):
-    """The book is one call: each scenario priced anew on the tree, less today's price."""
-    frame = frame_of(market, book([CALL]))
-    answer = calculate(frame)[0]
-    terms = frame.contracts.terms
-    returns, _ = closes_of(market, "SPY")
-    index = market.reference.close[-len(market.prices.sessions) :, market.reference.columns["VIX"]]
-    damped = min(1.0, (30 / 365 / terms.years[0]) ** 0.5)
-    volatility = terms.volatility[0] * np.exp(damped * np.diff(np.log(index)))[-504:]
-
-    def priced(spot, volatility, years):
-        count = len(spot)
-        return american_price(
-            Options(
-                np.ones(count, np.bool_),
-                spot,
-                np.full(count, terms.strike[0]),
-                np.full(count, years),
-                volatility,
-                np.full(count, terms.rate[0]),
-                np.full(count, terms.dividend_yield[0]),
-            )
-        )
-
-    now = priced(terms.spot[:1], terms.volatility[:1], terms.years[0])
-    then = priced(terms.spot[0] * (1 + returns[-504:]), volatility, terms.years[0] - 1 / 365)
-    worst, mean = losses_of(300 * (then - now))
-    assert value_at_risk(answer, HISTORICAL)[2] == pytest.approx(worst, rel=2e-3)
-    assert shortfall(answer, HISTORICAL)[2] == pytest.approx(mean, rel=2e-3)
-    assert (shortfall(answer) <= 300 * now[0]).all()
-
-
-def test_without_the_volatility_index_volatility_stands_still(market):
-    blind = replace(
-        market, reference=replace(market.reference, close=market.reference.close.copy())
-    )
-    blind.reference.close[:, market.reference.columns["VIX"]] = np.nan
-    assert "vol_static" not in codes(result(market, CALL))
-    answer = result(blind, CALL)
-    assert "vol_static" in codes(answer)
-    assert not answer.payload["scenarios"]["volatility_moves"]
-
-
 def test_monte_carlo_of_the_index_fund_is_the_market_factor_s_student_t(market):
     frame = frame_of(market, book([position(1, "SPY", "100", "500")]))
     model = frame.factor_model
@@ -213,15 +119,6 @@ def test_monte_carlo_of_the_index_fund_is_the_market_factor_s_student_t(market):
     answer = calculate(frame)[0]
     assert value_at_risk(answer, MONTE_CARLO) == pytest.approx(exact.value_at_risk[0], rel=0.03)
     assert shortfall(answer, MONTE_CARLO) == pytest.approx(exact.expected_shortfall[0], rel=0.03)
-
-
-def test_monte_carlo_revalues_options(market):
-    """A call loses at most its premium; sold, it loses more than it is worth."""
-    frame = frame_of(market, book([CALL]), book([replace(CALL, quantity=-CALL.quantity)], 2))
-    bought, sold = calculate(frame)
-    premium = 300 * frame.contracts.price[0]
-    assert 0 < shortfall(bought, MONTE_CARLO)[2] < premium
-    assert shortfall(sold, MONTE_CARLO)[2] > shortfall(bought, MONTE_CARLO)[2]
 
 
 def test_selling_everything_short_reads_the_other_tail(market):
@@ -339,21 +236,6 @@ def test_the_backtest_is_of_the_last_250_days(market):
     assert tested["basel_zone"] == ("green" if rows["exceedances"][2] < 5 else "yellow")
 
 
-def read(answer):
-    """Read a stored result as a client does."""
-    return MarketRiskOut.model_validate(
-        {
-            **plain(unpack(pack(answer.payload))),
-            "engine": "market_risk",
-            "status": answer.status,
-            "as_of": AS_OF,
-            "panel_version": 1,
-            "book_revision": 1,
-            "model_version": "market_risk-1",
-        }
-    )
-
-
 def test_a_stored_result_is_read_as_rows_with_horizons_and_shares(market):
     answer = result(market, *SHARES, CALL, private(9, "FUND", "80000"))
     told = read(answer)
@@ -366,9 +248,3 @@ def test_a_stored_result_is_read_as_rows_with_horizons_and_shares(market):
     assert one.value_at_risk_share == pytest.approx(value_at_risk(answer)[2] / nav, abs=1e-8)
     assert told.components is not None
     assert {one.symbol for one in told.components.positions} >= {"AAPL", "FUND"}
-
-
-def test_an_expired_option_has_no_risk_left(market):
-    gone = option(7, "3", "20", expiration=date(2025, 12, 19))
-    answer, without = results(market, [*SHARES, gone], SHARES)
-    assert np.array_equal(value_at_risk(answer), value_at_risk(without))

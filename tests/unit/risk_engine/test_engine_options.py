@@ -9,7 +9,7 @@ import pytest
 
 from risk_engine.domain import History, Market, Rates, Snapshots
 from risk_engine.engine.listing import contract_of, contracts_of
-from risk_engine.engine.options import price_contracts
+from risk_engine.engine.options import Reason, price_contracts
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import underlyings_of
 from risk_engine.engine.valuation import value
@@ -36,11 +36,12 @@ def contracts(books, prices, price, source):
     listing = contracts_of(books, underlyings, everything)
     found = price_contracts(listing, underlyings, everything)
     count = len(found)
+    reason: Reason | None = None if price == price else "no_underlying_price"
     return replace(
         found,
         price=np.full(count, price),
         price_source=(source,) * count,
-        reason=(None if price == price else "no_spot",) * count,
+        reason=(reason,) * count,
     )
 
 
@@ -107,7 +108,7 @@ def test_an_option_whose_price_goes_is_carried_at_the_last_one():
     carried = found.positions[1]
     assert (carried.market_value, carried.carried_value) == (None, 1_600.0)
     assert (carried.carried_at, carried.price_source) == ("last_price", "carried")
-    assert (carried.reason, carried.price_session) == ("no_spot", AFTER["6"])
+    assert (carried.reason, carried.price_session) == ("no_underlying_price", AFTER["6"])
     assert found.totals.net_asset_value == 100_000 + 200 * 3 + 15
     assert (found.status, codes(found)) == ("partial", ["carried_at_last_price"])
 

@@ -14,6 +14,7 @@ from risk_engine.domain import History, Market, Rates, Snapshots
 from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.performance import performance_of, returns_of
 from risk_engine.engine.registry import ENGINES_BY_NAME
+from risk_engine.engine.results import EngineResult
 from risk_engine.engine.snapshots import snapshots_of
 from risk_engine.schemas.base import plain
 from risk_engine.schemas.performance import PerformanceOut
@@ -122,6 +123,7 @@ def test_without_a_benchmark_nothing_is_compared():
 @pytest.mark.parametrize("opening", [SESSIONS[0], SESSIONS[-5], SESSIONS[-1]])
 def test_the_valuation_shows_it(opening):
     (answer,) = ENGINES_BY_NAME["valuation"](framed(replace(BOOK, opening_session=opening)))
+    assert isinstance(answer, EngineResult)
     shown = PerformanceOut.model_validate(plain(answer.payload["performance"]))
     assert shown.benchmark == "SPY"
     assert (shown.annual_return is None) == (opening != SESSIONS[0])

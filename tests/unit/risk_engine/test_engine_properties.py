@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from risk_engine.domain import Valuation
 from risk_engine.engine import to_payload, value_books
+from risk_engine.engine.results import pack, unpack
+from risk_engine.schemas.base import plain
+from risk_engine.schemas.valuation import ValuationOut
 from tests.unit.risk_engine.books import (
     AS_OF,
     NAN,
@@ -109,7 +112,10 @@ def test_flipping_every_quantity_flips_market_values_and_profits(a_book, prices)
         a_book,
         positions=tuple(replace(one, quantity=-one.quantity) for one in a_book.positions),
     )
-    there, back = valued(a_book, prices).totals, valued(flipped, prices).totals
+    found = valued(a_book, prices), valued(flipped, prices)
+    there, back = (one.totals for one in found)
+    gained, lost = (one.daily.pnl for one in found)
+    assert (gained or 0.0) == close_to(-(lost or 0.0))
     for name in (*MARKET_VALUES, "carried_value", "cost_basis", "change_since_opening"):
         amount = getattr(there, name)
         assert getattr(back, name) == close_to(None if amount is None else -amount)
@@ -120,9 +126,7 @@ def test_flipping_every_quantity_flips_market_values_and_profits(a_book, prices)
 @given(st.data(), books(), markets())
 def test_the_order_of_positions_does_not_change_a_byte(data, a_book, prices):
     shuffled = replace(a_book, positions=tuple(data.draw(st.permutations(a_book.positions))))
-    written = [
-        json.dumps(to_payload(valued(one, prices)), allow_nan=False) for one in (a_book, shuffled)
-    ]
+    written = [pack(to_payload(valued(one, prices))) for one in (a_book, shuffled)]
     assert written[0] == written[1]
 
 
@@ -176,6 +180,7 @@ def test_a_two_for_one_split_leaves_nav_and_profits_unchanged(a_book, prices, sp
     dividend[row + 1 :] /= 2
     after = replace(prices, close=halved, split_ratio=ratio, dividend=dividend)
     plain, split = valued(a_book, prices), valued(a_book, after)
+    assert split.daily.pnl == close_to(plain.daily.pnl)
     for name in (*MARKET_VALUES, "net_asset_value", "cash", "opening_cash", "total_pnl"):
         assert getattr(split.totals, name) == close_to(getattr(plain.totals, name))
     assert [one.market_value for one in split.positions] == [
@@ -187,7 +192,9 @@ def test_a_two_for_one_split_leaves_nav_and_profits_unchanged(a_book, prices, sp
 @given(books(), markets(), st.decimals(0, 1_000_000, places=2))
 def test_more_cash_changes_nav_by_as_much_and_no_profit(a_book, prices, more):
     richer = replace(a_book, equity_balance=a_book.equity_balance + more)
-    before, after = valued(a_book, prices).totals, valued(richer, prices).totals
+    found = valued(a_book, prices), valued(richer, prices)
+    before, after = (one.totals for one in found)
+    assert found[0].daily.pnl == found[1].daily.pnl
     assert after.net_asset_value == close_to(before.net_asset_value + float(more))
     assert after.change_since_opening == close_to(before.change_since_opening)
     for name in (*MARKET_VALUES, "total_pnl", "gross_market_value"):
@@ -196,11 +203,12 @@ def test_more_cash_changes_nav_by_as_much_and_no_profit(a_book, prices, more):
 
 @settings(deadline=None, max_examples=100)
 @given(books(), markets(), days.filter(lambda day: day >= OPENING))
-def test_a_payload_is_strict_json_and_weights_add_up_to_one(a_book, prices, as_of):
+def test_what_is_shown_is_strict_json_and_weights_add_up_to_one(a_book, prices, as_of):
     valuation = valued(a_book, prices, as_of)
-    written = json.dumps(to_payload(valuation), allow_nan=False)
+    stored = unpack(pack(to_payload(valuation)))
+    written = ValuationOut.model_validate(plain(stored)).model_dump_json()
     assert "-0.0," not in written
-    assert json.loads(written) == to_payload(valuation)
+    json.loads(written, parse_constant=pytest.fail)
     totals = valuation.totals
     weights = [one.weight for one in valuation.positions if one.weight is not None]
     if totals.net_asset_value >= 1 and valuation.coverage.open_positions:

@@ -1,9 +1,12 @@
 """Scenario files: the shipped one is C10's table, a user's own is read or its faults are named."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from arch.data import frenchdata, sp500
 
 from risk_engine.engine.scenario_file import (
     InvalidScenarios,
@@ -124,6 +127,57 @@ def test_the_shipped_windows_are_those_of_c10():
     assert len(windows) == 6
     for one in windows:
         assert one.source or not one.moves
+
+
+ROOT = Path(__file__).resolve().parents[3]
+MONTHS = {
+    "dotcom_2000_2002": ("2000-04", "2002-09"),
+    "financial_crisis_2008_2009": ("2008-10", "2009-02"),
+}
+
+
+@pytest.mark.parametrize(
+    "window", [one for one in shipped_scenarios().windows if one.moves], ids=lambda one: one.id
+)
+def test_the_moves_of_old_windows_are_those_of_published_data(window):
+    """S&P 500 closes and French's monthly factors, as the package arch carries them."""
+    closes = sp500.load()["Close"]
+    growth = closes[window.end.isoformat()] / closes[window.start.isoformat()] - 1
+    assert window.moves["MKT"] == pytest.approx(growth, abs=5e-5)
+    if window.id not in MONTHS:
+        return
+    monthly = frenchdata.load() / 100
+    monthly.index = pd.period_range("1926-07", periods=len(monthly), freq="M")
+    first, last = (pd.Period(month, "M") for month in MONTHS[window.id])
+    before, during = monthly[: first - 1].tail(60), monthly[first:last]
+    for factor, theirs in (("SIZE", "SMB"), ("VALUE", "HML")):
+        slope = np.polyfit(before["Mkt-RF"], before[theirs], 1)[0]
+        left = (during[theirs] - slope * during["Mkt-RF"]).sum()
+        assert window.moves[factor] == pytest.approx(left, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("window", "volatility", "rates"),
+    [
+        ("dotcom_2000_2002", (23.31, 42.13), (6.20, 3.61)),
+        ("financial_crisis_2008_2009", (25.66, 49.68), (3.74, 2.89)),
+        ("us_downgrade_2011", (17.52, 48.00), (2.99, 2.40)),
+    ],
+)
+def test_the_moves_of_old_windows_are_of_the_values_their_source_names(window, volatility, rates):
+    found = next(one for one in shipped_scenarios().windows if one.id == window)
+    assert found.volatility == pytest.approx(volatility[1] / volatility[0] - 1, abs=5e-5)
+    assert found.moves["RATES"] == pytest.approx((rates[1] - rates[0]) / 100, abs=1e-9)
+    for value in (*volatility, *rates):
+        assert f"{value:.2f}" in (found.source or "")
+
+
+def test_the_example_of_the_methodology_can_be_read():
+    page = (ROOT / "docs/methodology/stress.md").read_text(encoding="utf-8")
+    example = page.split("```toml")[1].split("```")[0]
+    found = with_own_scenarios("example.toml", example)
+    assert {"tech_selloff", "covid_crash_2020"} <= {one.id for one in found.active}
+    assert found.windows[-1].id == "taper_2013"
 
 
 def test_a_file_of_one_s_own_comes_after_the_shipped_one():

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 
 from risk_engine.domain import History, Market, Prices, Rates, Snapshots
 from risk_engine.engine.frame import lay_out_chunk
+from risk_engine.engine.options import PriceSource
 from risk_engine.engine.past import ROWS_AT_ONCE
-from risk_engine.engine.snapshots import snapshots_of
+from risk_engine.engine.snapshots import SnapshotRow, snapshots_of
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.valuation import value
 from tests.unit.risk_engine.books import (
@@ -73,10 +74,11 @@ def night(a_book, prices, history, as_of, quote=NAN):
     panel = until(prices, as_of)
     everything = Market(panel, panel, Snapshots.silent(), {}, Rates.unknown(), None)
     frame = lay_out_chunk([a_book], everything, {}, [history])
+    source: PriceSource = "quote"
     contracts = replace(
         frame.contracts,
         price=np.full(len(frame.contracts), quote),
-        price_source=("quote",) * len(frame.contracts),
+        price_source=(source,) * len(frame.contracts),
     )
     valued = value([a_book], panel, as_of, {}, contracts=contracts, histories=[history])
     said = tuple(valuations(valued, [a_book], panel, as_of))
@@ -97,7 +99,7 @@ def stored(rows):
 
 
 def every_night(a_book, prices, quotes):
-    rows = []
+    rows: list[SnapshotRow] = []
     for session in SINCE:
         rows += night(a_book, prices, stored(rows), session, quotes.get(session, NAN))
     return rows

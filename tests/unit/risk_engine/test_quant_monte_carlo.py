@@ -67,7 +67,7 @@ def test_residuals_of_different_symbols_are_independent(draws):
     assert pnl.std() == pytest.approx(1e3 * 0.02 * np.sqrt(300), rel=0.04)
     assert stats.kurtosis(pnl) == pytest.approx(6 / 300, abs=0.15)
     own = simulated_returns(draws, model(300, specific=0.02))[: DRAWS // 2]
-    correlation = np.corrcoef(own.T)[np.triu_indices(300, 1)]
+    correlation = np.atleast_2d(np.corrcoef(own.T))[np.triu_indices(300, 1)]
     assert np.abs(correlation).max() < 6 / np.sqrt(DRAWS // 2)
     assert correlation.std() == pytest.approx(1 / np.sqrt(DRAWS // 2), rel=0.1)
 

@@ -119,7 +119,7 @@ def test_no_skew_and_no_kurtosis_is_normal():
 
 def test_cornish_fisher_answers_exactly_where_its_quantile_rises_throughout():
     s, k = (axis.ravel() for axis in np.meshgrid(np.linspace(-3, 3, 41), np.linspace(-1, 9, 43)))
-    z = np.linspace(-60, 60, 24_001)[:, None]
+    z = np.linspace(-60, 60, 6_001)[:, None]
     slope = 1 + z * s / 3 + (3 * z**2 - 3) * k / 24 - (6 * z**2 - 5) * s**2 / 36
     rises = (slope >= 0).all(axis=0)
     assert 0.1 < rises.mean() < 0.9

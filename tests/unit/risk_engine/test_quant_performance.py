@@ -15,7 +15,10 @@ from risk_engine.quant.performance import (
 )
 
 NAN = float("nan")
-EXACT = {"rtol": 1e-10, "atol": 1e-13}
+
+
+def assert_equal(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13)
 
 
 def drawn(sessions=300, accounts=40, seed=1):
@@ -45,9 +48,9 @@ def test_metrics_are_empyricals():
         "excess_kurtosis": stats.kurtosis(returns, bias=False),
     }
     for name, values in expected.items():
-        np.testing.assert_allclose(getattr(found, name), values, **EXACT, err_msg=name)
+        assert_equal(getattr(found, name), values)
     deepest = by_account(returns, empyrical.max_drawdown)
-    np.testing.assert_allclose(drawdown(returns).max_drawdown, deepest, **EXACT)
+    assert_equal(drawdown(returns).max_drawdown, deepest)
 
 
 def test_metrics_against_a_benchmark_are_empyricals():
@@ -63,7 +66,7 @@ def test_metrics_against_a_benchmark_are_empyricals():
         "down_capture": by_account(returns, empyrical.down_capture, factor),
     }
     for name, values in expected.items():
-        np.testing.assert_allclose(getattr(found, name), values, **EXACT, err_msg=name)
+        assert_equal(getattr(found, name), values)
 
 
 def test_the_error_of_a_sharpe_ratio_is_what_independent_accounts_scatter_by():
@@ -101,7 +104,7 @@ def test_unknown_sessions_are_left_out():
         ),
     ):
         for name in vars(here):
-            np.testing.assert_allclose(getattr(there, name), getattr(here, name), **EXACT)
+            assert_equal(getattr(there, name), getattr(here, name))
 
 
 def test_an_account_that_does_not_move_has_no_ratio():
@@ -150,7 +153,7 @@ def test_a_fall_is_followed_from_its_peak(
 
 def test_the_index_stays_where_it_was_when_a_session_is_not_known():
     returns = np.array([[0.10, NAN], [NAN, NAN], [0.10, NAN]])
-    np.testing.assert_allclose(index(returns), [[1.1, 1], [1.1, 1], [1.21, 1]])
+    assert_equal(index(returns), [[1.1, 1], [1.1, 1], [1.21, 1]])
     assert np.isnan(drawdown(returns).max_drawdown).tolist() == [False, True]
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from risk_engine.api import (
     correlation,
+    explain,
     exposure,
     factors,
     greeks,
@@ -17,6 +18,6 @@ from risk_engine.api import (
 router = APIRouter()
 for part in (
     *(portfolio, performance, greeks, exposure, factors),
-    *(volatility, correlation, market_risk, stress),
+    *(volatility, correlation, market_risk, stress, explain),
 ):
     router.include_router(part.router)

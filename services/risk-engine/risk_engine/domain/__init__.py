@@ -6,8 +6,10 @@ profits are positive. Missing is None (NaN inside arrays) with a reason, never z
 """
 
 from risk_engine.domain.book import Book, InvestmentClass, Position
+from risk_engine.domain.codes import Code
 from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
 from risk_engine.domain.history import History
+from risk_engine.domain.limits import DEFAULT_LIMITS, ConvexityLimits
 from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
 from risk_engine.domain.scenarios import Basis, Scenario, ScenarioSet, Window
 from risk_engine.domain.valuation import (
@@ -23,11 +25,14 @@ from risk_engine.domain.valuation import (
 
 __all__ = [
     "BUILT",
+    "DEFAULT_LIMITS",
     "ENGINES",
     "Basis",
     "Benchmark",
     "Book",
     "CarriedAt",
+    "Code",
+    "ConvexityLimits",
     "Coverage",
     "Daily",
     "EngineName",

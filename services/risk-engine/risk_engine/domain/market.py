@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from risk_engine.domain.limits import DEFAULT_LIMITS, ConvexityLimits
 from risk_engine.domain.scenarios import ScenarioSet
 
 FloatArray = npt.NDArray[np.float64]
@@ -138,7 +139,8 @@ class Market:
 
     `prices` are the sessions and symbols of the panel; `reference` the factor and rate funds, the
     sector funds and the volatility index over more sessions, the last of which are those of
-    `prices`. `scenarios` are what is to be stressed, None for the ones that come with the program.
+    `prices`. `scenarios` are what is to be stressed, None for the ones that come with the program;
+    `limits` what exposures are held against.
     """
 
     prices: Prices
@@ -148,6 +150,7 @@ class Market:
     rates: Rates
     benchmark: Benchmark | None
     scenarios: ScenarioSet | None = None
+    limits: ConvexityLimits = DEFAULT_LIMITS
 
     @property
     def as_of(self) -> date:

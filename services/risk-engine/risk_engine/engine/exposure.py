@@ -1,11 +1,12 @@
 """The third engine: what each book is exposed to, how concentrated and how liquid it is."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
 
+from risk_engine.domain import ConvexityLimits
 from risk_engine.engine.classification import BUCKETS, SECTORS, sector_table
 from risk_engine.engine.exposure_measures import Measures, diversification_of, measure
 from risk_engine.engine.exposure_notes import notes_of, status_of
@@ -19,37 +20,18 @@ from risk_engine.quant.exposure import LongShort, span_of
 MODEL_VERSION: Final = "exposure-1"
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How much convexity a book may have, as fractions of net asset value.
-
-    Gross dollar gamma is the change of the dollar delta for 1 % of every underlying, gross vega the
-    change of value for one volatility point of each; both are added up without regard to sign.
-    """
-
-    gross_dollar_gamma: float = 0.02
-    gross_vega: float = 0.005
-
-
-DEFAULT_LIMITS: Final = Limits()
-
-
-def calculate(frame: Frame, limits: Limits = DEFAULT_LIMITS) -> list[Answer]:
+def calculate(frame: Frame) -> list[Answer]:
     """Say what each book of the frame is exposed to, in order."""
     measures, liquidity = measure(frame), liquidity_of(frame)
-    return [
-        _result(frame, measures, liquidity, account, limits) for account in range(len(frame.books))
-    ]
+    return [_result(frame, measures, liquidity, account) for account in range(len(frame.books))]
 
 
-def _result(
-    frame: Frame, measures: Measures, liquidity: Liquidity, account: int, limits: Limits
-) -> EngineResult:
+def _result(frame: Frame, measures: Measures, liquidity: Liquidity, account: int) -> EngineResult:
     nav = float(frame.net_asset_value[account])
     whole = nav if nav >= LEAST_AMOUNT else np.nan
     some = span_of(measures.netted.pairs.account, account)
     excluded = _excluded(frame, account)
-    convexity = _convexity(measures, account, whole, limits)
+    convexity = _convexity(measures, account, whole, frame.market.limits)
     sectors = _sectors(measures, account)
     spread, share = diversification_of(frame, measures.netted, some)
     payload: dict[str, Any] = {
@@ -118,7 +100,7 @@ def _market_value(frame: Frame, account: int, whole: float) -> dict[str, Any]:
 
 
 def _convexity(
-    measures: Measures, account: int, whole: float, limits: Limits
+    measures: Measures, account: int, whole: float, limits: ConvexityLimits
 ) -> dict[str, dict[str, Any]]:
     found = {}
     for name, sums, limit in (

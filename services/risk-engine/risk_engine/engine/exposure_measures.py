@@ -28,8 +28,6 @@ from risk_engine.quant.exposure import (
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 from risk_engine.quant.sectors import SectorExposures, active_weights, sector_exposures
 
-MARKET = "MKT"
-
 
 @dataclass(frozen=True, eq=False)
 class Netted:
@@ -102,7 +100,7 @@ def measure(frame: Frame) -> Measures:
     weights, active = active_weights(
         sectors.net, is_sector(), benchmark.weights, frame.net_asset_value
     )
-    beta = frame.factor_model.loadings[:, frame.factor_model.factors.index(MARKET)]
+    beta = frame.factor_model.betas.shrunk
     return Measures(
         netted=netted,
         delta=long_short(pairs.account, netted.dollar_delta, accounts),
@@ -133,15 +131,18 @@ def diversification_of(frame: Frame, netted: Netted, some: slice) -> tuple[Diver
     """
     model = frame.factor_model
     rows, exposure = netted.pairs.underlying[some], netted.dollar_delta[some]
+    use = np.flatnonzero(model.available)
+    factors = model.covariance[np.ix_(use, use)]
+    loadings = model.loadings[np.ix_(rows, use)]
     known = (
         np.isfinite(exposure)
-        & np.isfinite(model.loadings[rows]).all(axis=1)
+        & np.isfinite(loadings).all(axis=1)
         & np.isfinite(model.specific_variance[rows])
     )
-    loadings = model.loadings[rows[known]]
-    if not known.any() or not np.isfinite(model.covariance).all():
+    if not known.any() or not np.isfinite(factors).all():
         return UNKNOWN, 0.0
-    covariance = loadings @ model.covariance @ loadings.T
+    loadings = loadings[known]
+    covariance = loadings @ factors @ loadings.T
     covariance = (covariance + covariance.T) / 2
     covariance[np.diag_indices_from(covariance)] += model.specific_variance[rows[known]]
     share = float(np.nansum(netted.share[some][known]))
@@ -159,7 +160,7 @@ def _netted(frame: Frame, counted: BoolArray) -> Netted:
         dollar_delta=delta,
         dollar_gamma=net_by_pair(pairs, exposures.dollar_gamma[held]),
         vega=net_by_pair(pairs, exposures.vega[held]),
-        beta=model.loadings[pairs.underlying, model.factors.index(MARKET)],
+        beta=model.betas.shrunk[pairs.underlying],
         share=gross_shares(pairs.account, delta, len(frame.books)),
         proxied=model.proxied[pairs.underlying],
     )

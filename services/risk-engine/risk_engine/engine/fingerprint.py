@@ -116,6 +116,7 @@ def _digest_of_shared(market: Market) -> bytes:
         "sessions": [day.isoformat() for day in market.reference.sessions],
         "symbols": market.reference.symbols,
         "scenarios": None if market.scenarios is None else market.scenarios.digest,
+        "limits": [market.limits.gross_dollar_gamma, market.limits.gross_vega],
         "curves": [day.isoformat() for day in market.rates.sessions],
         "benchmark": None
         if benchmark is None

@@ -190,7 +190,7 @@ def _normal(frame: Frame, held: Held) -> _Normal:
     modelled = held.part(held.modelled)
     decomposed, volatility = [], []
     for some in (modelled, modelled.part(~modelled.proxied)):
-        parts = decompose(Positions(some.account, some.underlying, some.dollar_delta), model, books)
+        parts = decompose(Positions(some.account, some.underlying, some.sensitivity), model, books)
         unknown = np.bincount(some.account[~model.known[some.underlying]], minlength=books)
         empty = np.bincount(some.account, minlength=books) == 0
         deviation = np.sqrt(np.where(empty, 0.0, parts.variance))

@@ -8,7 +8,7 @@ import numpy as np
 from risk_engine.domain import Note, Status
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.risk_scenarios import Held, Scenarios
-from risk_engine.engine.statement import LEAST_AMOUNT
+from risk_engine.engine.valuation import LEAST_AMOUNT
 
 NoteCode = Literal[
     "net_asset_value_not_positive",

@@ -21,14 +21,14 @@ from risk_engine.quant.backtest import (
     shortfall_statistic,
 )
 from risk_engine.quant.filtered_simulation import WINDOW
-from risk_engine.quant.panel import IntArray
+from risk_engine.quant.panel import IntArray, sum_by
 from risk_engine.quant.value_at_risk import CONFIDENCES, worst_scenarios
 from risk_engine.quant.volatility import EWMA_MINIMUM
 
 ZONES: Final = ("green", "yellow", "red")
 LISTED: Final = 10
 _ZONED = CONFIDENCES.index(0.99)
-_SHORTFALL = CONFIDENCES.index(0.975)
+_JUDGED = (0.975,)
 """Expected shortfall is judged at 97.5 %, as the Basel rules use it."""
 
 
@@ -62,10 +62,10 @@ def _payloads(frame: Frame, made: Forecasts) -> Iterator[dict[str, Any]]:
     tests = coverage(made.pnl, made.value_at_risk)
     zone = basel_zone(tests.exceedances[:, _ZONED])
     multiplier = capital_multiplier(tests.exceedances[:, _ZONED])
-    some = slice(_SHORTFALL, _SHORTFALL + 1)
+    some = [CONFIDENCES.index(one) for one in _JUDGED]
     risk = (made.value_at_risk[:, some], made.expected_shortfall[:, some])
-    statistic = shortfall_statistic(made.pnl, *risk, CONFIDENCES[some])
-    p_value = shortfall_p_value(statistic, made.tail, risk[1], WINDOW, CONFIDENCES[some])
+    statistic = shortfall_statistic(made.pnl, *risk, _JUDGED)
+    p_value = shortfall_p_value(statistic, made.tail, risk[1], WINDOW, _JUDGED)
     sessions = frame.market.prices.sessions[-DAYS:]
     worst = worst_scenarios(made.pnl, LISTED)
     for row, days in enumerate(worst):
@@ -84,7 +84,7 @@ def _payloads(frame: Frame, made: Forecasts) -> Iterator[dict[str, Any]]:
             "basel_zone": None if np.isnan(zone[row]) else ZONES[int(zone[row])],
             "capital_multiplier": float(multiplier[row]),
             "expected_shortfall": {
-                "confidence": CONFIDENCES[_SHORTFALL],
+                "confidence": _JUDGED[0],
                 "statistic": float(statistic[row, 0]),
                 "p": float(p_value[row, 0]),
             },
@@ -105,7 +105,7 @@ def _quadratic(scenarios: Scenarios, held: Held) -> tuple[IntArray, Holdings]:
     count, on = len(column), place[options]
     return column, Holdings(
         constant=float(parabola[:, 0].sum()),
-        exposure=np.bincount(place[linear], held.dollar_delta[linear], minlength=count)
-        + np.bincount(on, parabola[:, 1], minlength=count),
-        curvature=np.bincount(on, parabola[:, 2], minlength=count),
+        exposure=sum_by(place[linear], held.dollar_delta[linear], count)
+        + sum_by(on, parabola[:, 1], count),
+        curvature=sum_by(on, parabola[:, 2], count),
     )

@@ -50,7 +50,7 @@ class Series:
     @property
     def sessions(self) -> int:
         """Return how many sessions have returns."""
-        return self.returns.shape[1]
+        return len(self.returns.T)
 
     def plain(self, scenarios: int, rows: IntArray) -> FloatArray:
         """Return the last returns as they were, (rows, scenarios)."""
@@ -109,7 +109,9 @@ class Scenarios:
 class Held:
     """Open holdings, (holdings,), in the order of their accounts; `row` is theirs in the frame.
 
-    `units` is quantity times multiplier. Those not `modelled` are in no scenario.
+    `units` is quantity times multiplier. `sensitivity` is dollars per unit of the underlying's
+    return: the dollar delta, but for options on a future, which moves less than its underlying.
+    Those not `modelled` are in no scenario.
     """
 
     row: IntArray
@@ -119,6 +121,7 @@ class Held:
     is_option: BoolArray
     units: FloatArray
     dollar_delta: FloatArray
+    sensitivity: FloatArray
     modelled: BoolArray
     proxied: BoolArray
 
@@ -133,7 +136,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
     sessions = len(returns)
     count = max(0, min(WINDOW, sessions - EWMA_MINIMUM))
     needed = min(sessions, WINDOW + DAYS + EWMA_MINIMUM)
-    modelled = ~np.isnan(returns[sessions - needed :]).any(axis=0)
+    modelled = np.asarray(np.isfinite(returns[sessions - needed :]).all(axis=0))
     is_own = ~np.isnan(frame.underlyings.returns[1:])
     is_own[:, [kind == "cash" for kind in frame.underlyings.kinds]] = True
     own_share = is_own[sessions - count :].sum(axis=0) / max(count, 1)
@@ -144,7 +147,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
         underlyings=underlyings,
         factors=Series.of(factor_returns(frame)),
         modelled=modelled,
-        proxied=proxied & modelled,
+        proxied=np.asarray(proxied & modelled),
         key=np.array([number_of(key) for key in frame.underlyings.keys], dtype=np.uint64),
         gains=_option_gains(frame, underlyings, modelled, count),
     )
@@ -165,6 +168,8 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
     modelled &= ~is_option | priced[contract]
     proxied = modelled.copy()
     proxied[modelled] = scenarios.proxied[underlying[modelled]]
+    damped = np.ones(len(frame.contracts) + 1)
+    damped[scenarios.gains.known] = scenarios.gains.return_damping
     return Held(
         row=row,
         account=exposures.account[row],
@@ -173,6 +178,7 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
         is_option=is_option,
         units=units,
         dollar_delta=dollar_delta,
+        sensitivity=dollar_delta * damped[contract],
         modelled=modelled,
         proxied=proxied,
     )
@@ -218,7 +224,16 @@ def _option_gains(
     parabola = np.full((len(contracts), 3), np.nan)
     parabola[expired] = 0.0
     parabola[known] = _parabola(grid, of_returns, underlyings.volatility[on, -1])
-    return OptionGains(*gains, parabola, grid, known, on, of_returns, plain_change is not None)
+    return OptionGains(
+        plain=gains[0],
+        filtered=gains[1],
+        parabola=parabola,
+        grid=grid,
+        known=known,
+        on=on,
+        return_damping=of_returns,
+        volatility_moves=plain_change is not None,
+    )
 
 
 def _parabola(grid: RevaluationGrid, damped: FloatArray, volatility: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from risk_engine.quant.monte_carlo import (
     linear_pnl,
     simulated_returns,
 )
-from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+from risk_engine.quant.panel import FloatArray, IntArray, sum_by
 from risk_engine.quant.value_at_risk import TailRisk, historical_risk
 
 
@@ -91,11 +91,10 @@ def _add_options(
 def netted(held: Held) -> tuple[IntArray, FloatArray]:
     """Return the distinct underlyings of some holdings, and their dollar deltas added up."""
     underlying, place = np.unique(held.underlying, return_inverse=True)
-    return underlying, np.bincount(place, held.dollar_delta, minlength=len(underlying))
+    return underlying, sum_by(place, held.dollar_delta, len(underlying))
 
 
 def _is_covariance(covariance: FloatArray) -> bool:
     if not np.isfinite(covariance).all():
         return False
-    definite: BoolArray = np.linalg.eigvalsh(covariance) > 0
-    return bool(definite.all())
+    return bool((np.linalg.eigvalsh(covariance) > 0).all())

@@ -19,7 +19,7 @@ from common.telemetry import current_traceparent, past_step, publishing, step
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
-from risk_engine.domain import BUILT, Failure, Market, ScenarioSet
+from risk_engine.domain import BUILT, DEFAULT_LIMITS, ConvexityLimits, Failure, Market, ScenarioSet
 from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
 from risk_engine.jobs.pool import Pool
@@ -61,6 +61,7 @@ class Calculator:
     onboarding: Onboarding
     scenarios: ScenarioSet | None = None
     """What is stressed; None for the scenarios that come with the program."""
+    limits: ConvexityLimits = DEFAULT_LIMITS
 
     async def run(self, work: Work, finish: Finish) -> None:
         """Calculate a chunk; each of its items ends as calculated, failed or superseded."""
@@ -126,7 +127,7 @@ class Calculator:
         try:
             with step("fetch panel", attributes={"sigmasight.symbols": len(symbols)}):
                 market = await self.panels.market(chunk.as_of, chunk.panel_version, sorted(symbols))
-                market = replace(market, scenarios=self.scenarios)
+                market = replace(market, scenarios=self.scenarios, limits=self.limits)
         except PanelGone as gone:
             return dict.fromkeys(
                 (book.portfolio_id for book in books), Failure("panel_gone", str(gone))

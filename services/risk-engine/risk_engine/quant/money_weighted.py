@@ -25,7 +25,7 @@ def time_weighted_returns(net_asset_value: FloatArray, flow: FloatArray) -> Floa
     """
     before = np.full(net_asset_value.shape, np.nan)
     before[1:] = np.where(net_asset_value[:-1] > 0, net_asset_value[:-1], np.nan)
-    return (net_asset_value - flow) / before - 1
+    return np.asarray((net_asset_value - flow) / before - 1, dtype=np.float64)
 
 
 def dietz_returns(

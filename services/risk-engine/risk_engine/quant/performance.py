@@ -206,7 +206,8 @@ def _rows(values: FloatArray) -> FloatArray:
 
 def _deviation(values: FloatArray) -> FloatArray:
     count = (~np.isnan(values)).sum(axis=0)
-    return np.sqrt(_mean((values - _mean(values)) ** 2) * count / np.maximum(count - 1, 1))
+    variance = _mean((values - _mean(values)) ** 2) * count / np.maximum(count - 1, 1)
+    return np.asarray(np.sqrt(variance), dtype=np.float64)
 
 
 def _shape(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -223,4 +224,6 @@ def _shape(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     # What does not move has a deviation of rounding errors, not of risk.
     usable = np.abs(below) > 1e-14
-    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=usable)
+    ratio = np.full(np.shape(below), np.nan)
+    np.divide(above, below, out=ratio, where=usable)
+    return ratio

@@ -1,4 +1,8 @@
-"""The payload of the engine `valuation`, as `risk_engine.engine.to_payload` writes it."""
+"""The payload of the engine `valuation`, as `risk_engine.engine.to_payload` writes it.
+
+Numbers are float64 rounded half to even. Totals are rounded from the unrounded sums, so rounded
+positions may miss them by cents.
+"""
 
 from datetime import date
 from typing import Literal
@@ -8,29 +12,29 @@ from pydantic import Field
 
 from common.events.onboarding import InvestmentClass, PositionType
 from risk_engine.domain import CarriedAt, PositionState, PriceSource
-from risk_engine.schemas.base import Answer, Engine
+from risk_engine.schemas.base import Answer, Engine, Money, Number, Percent, Price, Quantity
 from risk_engine.schemas.performance import PerformanceOut
 
 
 class Totals(Answer):
     """What the account is worth at the close of `as_of`."""
 
-    net_asset_value: float = Field(description="cash + net market value + carried value")
-    equity_balance: float = Field(description="Net liquidation value stated at the upload")
+    net_asset_value: Money = Field(description="cash + net market value + carried value")
+    equity_balance: Money = Field(description="Net liquidation value stated at the upload")
     opening_session: date = Field(description="The session of `equity_balance`")
-    change_since_opening: float = Field(description="net_asset_value - equity_balance")
-    cash: float = Field(description="Opening cash + proceeds - purchases + dividends; may be < 0")
-    opening_cash: float
-    long_market_value: float | None
-    short_market_value: float | None = Field(description="Negative or zero")
-    gross_market_value: float | None
-    net_market_value: float | None
-    carried_value: float = Field(description="Positions without a price, see `carried_at`")
-    cost_basis: float = Field(description="Of all open positions; negative for shorts")
-    unrealized_pnl: float | None = Field(description="Of priced positions")
-    realized_pnl: float
-    dividend_income: float = Field(description="Since the opening; shorts pay it")
-    total_pnl: float | None
+    change_since_opening: Money = Field(description="net_asset_value - equity_balance")
+    cash: Money = Field(description="Opening cash + proceeds - purchases + dividends; may be < 0")
+    opening_cash: Money
+    long_market_value: Money | None
+    short_market_value: Money | None = Field(description="Negative or zero")
+    gross_market_value: Money | None
+    net_market_value: Money | None
+    carried_value: Money = Field(description="Positions without a price, see `carried_at`")
+    cost_basis: Money = Field(description="Of all open positions; negative for shorts")
+    unrealized_pnl: Money | None = Field(description="Of priced positions")
+    realized_pnl: Money
+    dividend_income: Money = Field(description="Since the opening; shorts pay it")
+    total_pnl: Money | None
 
 
 class BasedOn(Answer):
@@ -46,9 +50,9 @@ class BasedOn(Answer):
     invalid_positions: int
     modelled_positions: int = Field(0, description="Options priced by the model, not a quote")
     settled_positions: int = Field(0, description="Options that expired, at intrinsic value")
-    priced_share: float | None = Field(description="A fraction of what `priced_share_of` says")
-    modelled_share: float | None = Field(None, description="Of the same, at a model's price")
-    stale_share: float | None = Field(None, description="Of the same, at an earlier close")
+    priced_share: Number | None = Field(description="A fraction of what `priced_share_of` says")
+    modelled_share: Number | None = Field(None, description="Of the same, at a model's price")
+    stale_share: Number | None = Field(None, description="Of the same, at an earlier close")
     priced_share_of: str
     weights_of: str
 
@@ -60,18 +64,18 @@ class DailyOut(Answer):
     """
 
     previous_session: date | None = None
-    pnl: float | None = Field(None, description="The gain; shorts and dividends included")
-    daily_return: float | None = Field(
+    pnl: Money | None = Field(None, description="The gain; shorts and dividends included")
+    daily_return: Number | None = Field(
         None, description="`pnl` of `daily_return_of`, a decimal: 0.01 is 1 %"
     )
     daily_return_of: str = "net asset value of the previous session"
-    unrealized_change: float | None = None
-    realized_pnl: float | None = Field(None, description="Exit minus entry of what was sold")
-    dividend_income: float | None = None
-    repricing: float | None = Field(
+    unrealized_change: Money | None = None
+    realized_pnl: Money | None = Field(None, description="Exit minus entry of what was sold")
+    dividend_income: Money | None = None
+    repricing: Money | None = Field(
         None, description="Of positions that got a price or lost it: no gain and no return"
     )
-    restated: float | None = Field(
+    restated: Money | None = Field(
         None,
         description="`pnl` = unrealized_change + realized_pnl + dividend_income - restated",
     )
@@ -91,20 +95,20 @@ class PositionOut(Answer):
     carried_at: CarriedAt | None
     price_source: PriceSource | None = Field(None, description="Null unless the position is open")
     estimated: bool = Field(default=False, description="The price is a model's")
-    daily_pnl: float | None = Field(None, description="Since the previous session")
-    quantity: float | None = Field(description="Signed; splits since the opening included")
-    multiplier: float | None
-    split_factor: float | None
-    entry_price: float | None
-    market_price: float | None
-    market_value: float | None = Field(description="Signed")
-    cost_basis: float | None = Field(description="Signed")
-    unrealized_pnl: float | None
-    unrealized_pnl_percent: float | None = Field(description="Of |cost basis|; 12.5 is 12.5 %")
-    realized_pnl: float | None
-    dividend_income: float | None
-    weight: float | None = Field(description="Of net asset value, a fraction")
-    carried_value: float | None
+    daily_pnl: Money | None = Field(None, description="Since the previous session")
+    quantity: Quantity | None = Field(description="Signed; splits since the opening included")
+    multiplier: Quantity | None
+    split_factor: Number | None
+    entry_price: Price | None
+    market_price: Price | None
+    market_value: Money | None = Field(description="Signed")
+    cost_basis: Money | None = Field(description="Signed")
+    unrealized_pnl: Money | None
+    unrealized_pnl_percent: Percent | None = Field(description="Of |cost basis|; 12.5 is 12.5 %")
+    realized_pnl: Money | None
+    dividend_income: Money | None
+    weight: Number | None = Field(description="Of net asset value, a fraction")
+    carried_value: Money | None
 
 
 class Unpriced(Answer):
@@ -113,7 +117,7 @@ class Unpriced(Answer):
     position_id: UUID
     symbol: str
     reason: str | None
-    carried_value: float | None
+    carried_value: Money | None
 
 
 class NoteOut(Answer):
