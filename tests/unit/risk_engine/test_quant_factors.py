@@ -39,7 +39,8 @@ def funds(sessions=800, seed=1):
 
 
 def factors(sessions=800, seed=1):
-    return factor_returns(*funds(sessions, seed), 3 / 7)
+    returns, cash, yields = funds(sessions, seed)
+    return factor_returns(returns, cash, yields, 3 / 7)
 
 
 def believed(securities, mean=EXPECTED, deviation=PRIOR_DEVIATIONS):

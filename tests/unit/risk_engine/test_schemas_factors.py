@@ -181,11 +181,15 @@ def test_betas_are_compared_for_every_position():
 
 def test_one_beta_under_three_names():
     known = known_of()
-    calculated, legacy, vendor = (
-        read(PORTFOLIO, known).data
-        for read in (schemas.calculated_beta, schemas.market_beta, schemas.provider_beta)
-    )
+    calculated = schemas.calculated_beta(PORTFOLIO, known).data
+    legacy = schemas.market_beta(PORTFOLIO, known).data
+    vendor = schemas.provider_beta(PORTFOLIO, known).data
+    assert calculated is not None
+    assert legacy is not None
+    assert vendor is not None
     assert calculated.beta_calculated_90d == legacy.market_beta_weighted
+    assert calculated.low is not None
+    assert calculated.high is not None
     assert calculated.low < calculated.beta_calculated_90d < calculated.high
     assert legacy.market_beta_r_squared == calculated.beta_calculated_90d_r_squared
     assert (vendor.positions_with_beta, vendor.positions_total) == (3, 3)
@@ -207,14 +211,14 @@ def test_spreads_say_where_a_portfolio_leans():
         strong, moderate = size > 0.5, size > 0.2
         assert one.magnitude == ("Strong" if strong else "Moderate" if moderate else "Mild")
         assert one.risk_level == ("high" if strong else "medium" if moderate else "low")
-    size = found.factors[2]
-    assert size.direction == ("Small Cap" if size.beta > 0 else "Large Cap")
+    of_size = found.factors[2]
+    assert of_size.direction == ("Small Cap" if of_size.beta > 0 else "Large Cap")
 
 
 def test_what_cannot_be_modelled_has_no_beta():
     odd = account(replace(option(9, "5", "20"), underlying_symbol="NOBODY"))
-    for read in (schemas.calculated_beta, schemas.market_beta, schemas.provider_beta):
-        found = read(PORTFOLIO, known_of(odd))
+    reads = (schemas.calculated_beta, schemas.market_beta, schemas.provider_beta)
+    for found in [read(PORTFOLIO, known_of(odd)) for read in reads]:
         assert (found.available, found.data) == (False, None)
         assert found.calculation_date == date(2025, 12, 31)
         assert "error" in found.metadata

@@ -1,19 +1,22 @@
 """What a reader of factor exposures must know: codes for positions, sentences for the account."""
 
 from collections.abc import Mapping
+from itertools import compress
 from typing import Final, Literal
 
 import numpy as np
 
+from risk_engine.engine.factor_model import FactorModel
 from risk_engine.engine.frame import Frame
-from risk_engine.quant.panel import BoolArray, IntArray
+from risk_engine.quant.panel import BoolArray
 
 IMPRECISE = 0.5
 """Standard error of a raw market beta from which on it is not to be relied upon."""
 
 Flag = Literal["not_modelled", "proxied", "prior_only", "stale", "thin_trading", "imprecise_beta"]
+NOT_MODELLED: Final[Flag] = "not_modelled"
 SENTENCES: Final[Mapping[Flag, str]] = {
-    "not_modelled": "{count} open position(s) could not be modelled and are in none of the totals.",
+    NOT_MODELLED: "{count} open position(s) could not be modelled and are in none of the totals.",
     "proxied": (
         "{count} private position(s) stand in the totals as multiples of listed funds; risk is "
         "given without them as well."
@@ -35,25 +38,20 @@ SENTENCES: Final[Mapping[Flag, str]] = {
 }
 
 
-def flags_of(frame: Frame, rows: IntArray, modelled: BoolArray) -> list[list[str]]:
-    """Return the flags of each holding, in the order of SENTENCES."""
-    model = frame.factor_model
-    underlying = frame.exposures.underlying[rows]
-    answer: list[list[str]] = []
-    for one, known in zip(underlying.tolist(), modelled.tolist(), strict=True):
-        if not known:
-            answer.append(["not_modelled"])
-            continue
-        raised: Mapping[Flag, bool] = {
-            "not_modelled": False,
-            "proxied": bool(model.proxied[one]),
-            "prior_only": bool(model.prior_only[one] and not model.stale[one]),
-            "stale": bool(model.stale[one]),
-            "thin_trading": bool(model.betas.thin[one]),
-            "imprecise_beta": bool(np.nan_to_num(model.betas.raw_error[one]) > IMPRECISE),
-        }
-        answer.append([code for code in SENTENCES if raised[code]])
-    return answer
+def underlying_flags(model: FactorModel) -> list[list[str]]:
+    """Return the flags of each underlying that is modelled, in the order of SENTENCES."""
+    with np.errstate(invalid="ignore"):
+        imprecise = model.betas.raw_error > IMPRECISE
+    raised: Mapping[Flag, BoolArray] = {
+        NOT_MODELLED: np.zeros(imprecise.shape, dtype=np.bool_),
+        "proxied": model.proxied,
+        "prior_only": model.prior_only & ~model.stale,
+        "stale": model.stale,
+        "thin_trading": model.betas.thin,
+        "imprecise_beta": np.asarray(imprecise, dtype=np.bool_),
+    }
+    rows = zip(*(raised[code].tolist() for code in SENTENCES), strict=True)
+    return [list(compress(SENTENCES, row)) for row in rows]
 
 
 def notes_of(

@@ -3,7 +3,7 @@
 Rows are the open holdings of all accounts; money is in US dollars, short negative.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -111,7 +111,7 @@ def _decomposed(
 
 
 def position_table(
-    frame: Frame, laid: Laid, mine: IntArray, flags: list[list[str]], scale: float
+    frame: Frame, laid: Laid, mine: IntArray, flags: Sequence[Sequence[str]], scale: float
 ) -> Mapping[str, Any]:
     """Return the rows `mine` as a table; what of a position is not modelled is NaN."""
     model, underlying = frame.factor_model, laid.positions.underlying[mine]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.domain import Failure, Status
-from risk_engine.engine.factor_flags import flags_of, notes_of
+from risk_engine.engine.factor_flags import NOT_MODELLED, notes_of, underlying_flags
 from risk_engine.engine.factor_model import FACTORS, FactorModel
 from risk_engine.engine.factor_positions import (
     QUANTILE,
@@ -52,17 +52,23 @@ SPREADS: Final[Mapping[str, tuple[str, float]]] = {
 def calculate(frame: Frame) -> list[EngineResult | Failure]:
     """Give each account's exposures, betas and decomposed risk, in the order of the books."""
     laid = laid_out(frame)
-    return [_answer(frame, laid, account) for account in range(len(frame.books))]
+    flags = underlying_flags(frame.factor_model)
+    return [_answer(frame, laid, flags, account) for account in range(len(frame.books))]
 
 
-def _answer(frame: Frame, laid: Laid, account: int) -> EngineResult:
+def _answer(frame: Frame, laid: Laid, raised: list[list[str]], account: int) -> EngineResult:
     mine = np.flatnonzero(laid.positions.account == account)
     nav = float(frame.net_asset_value[account])
     scale = 1 / nav if nav >= LEAST_NAV else np.nan
-    flags = flags_of(frame, laid.row[mine], laid.modelled[mine])
+    flags = [
+        raised[underlying] if known else [NOT_MODELLED]
+        for underlying, known in zip(
+            laid.positions.underlying[mine].tolist(), laid.modelled[mine].tolist(), strict=True
+        )
+    ]
     counted = Counter(code for of_one in flags for code in of_one)
     lost = laid.lost[frame.exposures.account[laid.lost] == account]
-    counted["not_modelled"] += lost.size
+    counted[NOT_MODELLED] += lost.size
     empty = not mine.size and not lost.size
     exposures = _exposures(frame.factor_model, laid, account, empty=empty)
     return EngineResult(
@@ -88,11 +94,11 @@ def _answer(frame: Frame, laid: Laid, account: int) -> EngineResult:
 
 
 def _status(frame: Frame, laid: Laid, mine: IntArray, counted: Mapping[str, int]) -> Status:
-    if counted["not_modelled"] and not laid.modelled[mine].any():
+    if counted[NOT_MODELLED] and not laid.modelled[mine].any():
         return "insufficient"
     panel = frame.factor_model.panel
     complete = panel.available.all() and panel.rate_source == panel.yield_source == "curve"
-    if not complete or counted.get("not_modelled") or counted.get("prior_only"):
+    if not complete or counted[NOT_MODELLED] or counted.get("prior_only"):
         return "partial"
     return "stale" if counted.get("stale") else "ok"
 
