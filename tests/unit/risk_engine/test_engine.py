@@ -10,7 +10,7 @@ import pytest
 
 from risk_engine.domain import Failure, Valuation
 from risk_engine.engine import to_payload, value_books
-from risk_engine.engine.ledger import MAX_AMOUNT
+from risk_engine.engine.acceptance import MAX_AMOUNT
 from risk_engine.engine.results import pack, unpack
 from risk_engine.schemas.base import plain
 from risk_engine.schemas.valuation import ValuationOut

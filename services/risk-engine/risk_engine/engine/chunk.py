@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from risk_engine.domain import Book, EngineName, Failure, History, Market, Position, Status
+from risk_engine.engine.acceptance import refusal
 from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.frame import Frame, lay_out_chunk
-from risk_engine.engine.ledger import refusal
 from risk_engine.engine.registry import ENGINES_BY_NAME, MODEL_VERSIONS
 from risk_engine.engine.results import Answer, pack
 from risk_engine.engine.snapshots import SnapshotRow, snapshots_of

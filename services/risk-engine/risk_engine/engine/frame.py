@@ -88,7 +88,7 @@ def lay_out_chunk(
     opening_cash: Mapping[UUID, Decimal],
     histories: Sequence[History],
 ) -> Frame:
-    """Lay out books none of which `engine.ledger.refusal` refuses."""
+    """Lay out books none of which `engine.acceptance.refusal` refuses."""
     underlyings = underlyings_of(books, market)
     contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market)
     valued = value(

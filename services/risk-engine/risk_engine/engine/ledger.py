@@ -1,4 +1,4 @@
-"""Judge what of a book can be valued, and lay it out as arrays. Decimal ends here."""
+"""Lay out what of books can be valued as arrays. Decimal ends here."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ from uuid import UUID
 
 import numpy as np
 
-from risk_engine.domain import Book, Failure, Position, Prices, PriceSource
+from risk_engine.domain import Book, Position, Prices, PriceSource
+from risk_engine.engine.acceptance import Amounts, amounts_of, fault_of
 from risk_engine.engine.marks import NEVER, OptionPrices, Terms, marks_of, settled, terms_of
 from risk_engine.quant.panel import (
     NO_COLUMN,
@@ -23,11 +24,8 @@ from risk_engine.quant.panel import (
 )
 from risk_engine.quant.valuation import Accounts, Holdings
 
-# float64 keeps cents up to 9e13; a larger amount is an error of the book, not wealth.
-MAX_AMOUNT = 9e13
 TOO_LARGE = "amount_too_large"
 NO_ROW = -1
-SUPPORTED_CURRENCY = "USD"  # the panel's: closes carry no other
 
 
 @dataclass(frozen=True)
@@ -67,37 +65,6 @@ def in_order(positions: Sequence[Position]) -> list[Position]:
     return sorted(positions, key=lambda one: (one.symbol, one.entry_date, one.id))
 
 
-def refusal(
-    book: Book, prices: Prices, as_of: date, opening_cash: Mapping[UUID, Decimal]
-) -> Failure | None:
-    """Say why a book cannot be valued at all; none if it can."""
-    if as_of not in prices.rows:
-        return Failure("as_of_not_in_panel", f"{as_of} is not a session of the price panel.")
-    if as_of < book.opening_session:
-        return Failure(
-            "before_opening",
-            f"The account opened on {book.opening_session}; its value on {as_of} is not known.",
-        )
-    if book.currency != SUPPORTED_CURRENCY:
-        return Failure(
-            "unsupported_currency",
-            f"The account is kept in {book.currency}; prices are in {SUPPORTED_CURRENCY}.",
-        )
-    if not _is_amount(book.equity_balance):
-        return Failure(
-            "invalid_equity_balance", f"The equity balance {book.equity_balance} is not an amount."
-        )
-    if book.opening_session < prices.sessions[0]:
-        stored = opening_cash.get(book.portfolio_id)
-        if stored is None or not _is_amount(stored):
-            return Failure(
-                "no_opening_cash",
-                f"The opening session {book.opening_session} precedes the price panel, which "
-                f"starts on {prices.sessions[0]}, and no opening cash is stored.",
-            )
-    return None
-
-
 def lay_out(
     books: Sequence[Book],
     prices: Prices,
@@ -124,20 +91,15 @@ def lay_out(
     for account, book in enumerate(books):
         of_book = []
         for position in in_order(book.positions):
-            amounts = _Amounts(
-                _number(position.quantity),
-                _number(position.multiplier),
-                _number(position.entry_price),
-                _number(_exit_price(position, as_of)),
-            )
-            fault = _fault(position, amounts, since)
+            amounts = amounts_of(position, as_of)
+            fault = fault_of(position, amounts, since)
             if fault is not None:
                 of_book.append(Line(position, None, fault))
                 continue
             today = options.today(account, position)
             column, reason, source = _price_source(position, prices, usable, today, as_of)
             # A position that is not left has no other fault later.
-            fault = None if position.exit_date is None else _fault(position, amounts, as_of)
+            fault = None if position.exit_date is None else fault_of(position, amounts, as_of)
             of_book.append(Line(position, len(held), reason, source, fault))
             held.append(_Held(account, column, position, amounts, today[0], fault is not None))
         lines.append(tuple(of_book))
@@ -171,18 +133,11 @@ def without(ledger: Ledger, rows: BoolArray, reason: str | None = None) -> Ledge
     )
 
 
-class _Amounts(NamedTuple):
-    quantity: float
-    multiplier: float
-    entry_price: float
-    exit_price: float
-
-
 class _Held(NamedTuple):
     account: int
     column: int
     position: Position
-    amounts: _Amounts
+    amounts: Amounts
     option_price: float
     is_faulty: bool
 
@@ -285,36 +240,6 @@ def _price_source(
     if position.symbol not in usable:
         return NO_COLUMN, "invalid_market_data", "carried"
     return column, prices.missing.get(position.symbol, "no_price"), "close"
-
-
-def _fault(position: Position, amounts: _Amounts, as_of: date) -> str | None:
-    left = position.exit_date
-    if left is not None and left <= as_of and position.exit_price is None:
-        return "no_exit_price"
-    size = amounts.quantity * amounts.multiplier
-    paid = [amounts.entry_price]
-    if _exit_price(position, as_of) is not None:
-        paid.append(amounts.exit_price)
-    # NaN fails every comparison.
-    sized = abs(size) <= MAX_AMOUNT and amounts.multiplier > 0
-    priced = all(price >= 0 and abs(size) * price <= MAX_AMOUNT for price in paid)
-    backwards = left is not None and left < position.entry_date
-    return None if sized and priced and not backwards else "invalid_position"
-
-
-def _exit_price(position: Position, as_of: date) -> Decimal | None:
-    # An exit yet to come is not known on `as_of`.
-    left = position.exit_date
-    return position.exit_price if left is not None and left <= as_of else None
-
-
-def _number(value: Decimal | None) -> float:
-    # float() refuses a signalling NaN.
-    return math.nan if value is None or value.is_nan() else float(value)
-
-
-def _is_amount(value: Decimal) -> bool:
-    return abs(_number(value)) <= MAX_AMOUNT
 
 
 def _days(dates: Sequence[date]) -> IntArray:

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from risk_engine.engine.ledger import MAX_AMOUNT, Ledger
+from risk_engine.engine.acceptance import MAX_AMOUNT
+from risk_engine.engine.ledger import Ledger
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 from risk_engine.quant.pnl import DailyPnl, daily_pnl
 from risk_engine.quant.sessions import AccountDays, on_days

@@ -24,7 +24,8 @@ from risk_engine.domain import (
     Totals,
     Valuation,
 )
-from risk_engine.engine.ledger import Line, refusal
+from risk_engine.engine.acceptance import refusal
+from risk_engine.engine.ledger import Line
 from risk_engine.engine.notes import notes
 from risk_engine.engine.past import Counts, Past, changed_basis
 from risk_engine.engine.valuation import LEAST_AMOUNT, Valued, value

@@ -1,0 +1,95 @@
+"""Judge which books and positions can be valued at all, and say why others cannot."""
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from risk_engine.domain import Book, Failure, Position, Prices
+
+# float64 keeps cents up to 9e13; a larger amount is an error of the book, not wealth.
+MAX_AMOUNT = 9e13
+SUPPORTED_CURRENCY = "USD"  # the panel's: closes carry no other
+
+
+def refusal(
+    book: Book, prices: Prices, as_of: date, opening_cash: Mapping[UUID, Decimal]
+) -> Failure | None:
+    """Say why a book cannot be valued at all; none if it can."""
+    if as_of not in prices.rows:
+        return Failure("as_of_not_in_panel", f"{as_of} is not a session of the price panel.")
+    if as_of < book.opening_session:
+        return Failure(
+            "before_opening",
+            f"The account opened on {book.opening_session}; its value on {as_of} is not known.",
+        )
+    if book.currency != SUPPORTED_CURRENCY:
+        return Failure(
+            "unsupported_currency",
+            f"The account is kept in {book.currency}; prices are in {SUPPORTED_CURRENCY}.",
+        )
+    if not _is_amount(book.equity_balance):
+        return Failure(
+            "invalid_equity_balance", f"The equity balance {book.equity_balance} is not an amount."
+        )
+    if book.opening_session < prices.sessions[0]:
+        stored = opening_cash.get(book.portfolio_id)
+        if stored is None or not _is_amount(stored):
+            return Failure(
+                "no_opening_cash",
+                f"The opening session {book.opening_session} precedes the price panel, which "
+                f"starts on {prices.sessions[0]}, and no opening cash is stored.",
+            )
+    return None
+
+
+class Amounts(NamedTuple):
+    """What a position says in numbers, NaN if it does not."""
+
+    quantity: float
+    multiplier: float
+    entry_price: float
+    exit_price: float
+
+
+def amounts_of(position: Position, as_of: date) -> Amounts:
+    """Read a position's numbers as they are known on a day."""
+    return Amounts(
+        _number(position.quantity),
+        _number(position.multiplier),
+        _number(position.entry_price),
+        _number(_exit_price(position, as_of)),
+    )
+
+
+def fault_of(position: Position, amounts: Amounts, as_of: date) -> str | None:
+    """Say why a position cannot be valued on a day, in a code; none if it can."""
+    left = position.exit_date
+    if left is not None and left <= as_of and position.exit_price is None:
+        return "no_exit_price"
+    size = amounts.quantity * amounts.multiplier
+    paid = [amounts.entry_price]
+    if _exit_price(position, as_of) is not None:
+        paid.append(amounts.exit_price)
+    # NaN fails every comparison.
+    sized = abs(size) <= MAX_AMOUNT and amounts.multiplier > 0
+    priced = all(price >= 0 and abs(size) * price <= MAX_AMOUNT for price in paid)
+    backwards = left is not None and left < position.entry_date
+    return None if sized and priced and not backwards else "invalid_position"
+
+
+def _exit_price(position: Position, as_of: date) -> Decimal | None:
+    # An exit yet to come is not known on `as_of`.
+    left = position.exit_date
+    return position.exit_price if left is not None and left <= as_of else None
+
+
+def _number(value: Decimal | None) -> float:
+    # float() refuses a signalling NaN.
+    return math.nan if value is None or value.is_nan() else float(value)
+
+
+def _is_amount(value: Decimal) -> bool:
+    return abs(_number(value)) <= MAX_AMOUNT
