@@ -207,6 +207,19 @@ def test_a_released_route_cannot_go(root: Path, made: Made):
 
 
 @pytest.mark.parametrize(
+    ("version", "may_go"),
+    [("0.2.1", False), ("0.3.0", True), ("0.1.9", False), ("1.0.0", False), ("1.3.0", False)],
+)
+def test_before_one_a_minor_version_may_begin_the_routes_anew(
+    root: Path, made: Made, version: str, may_go: bool
+):
+    settings = root / "pyproject.toml"
+    settings.write_text(settings.read_text().replace('version = "0.2.0"', f'version = "{version}"'))
+    made[OPENAPI] = edited(made[OPENAPI], "paths", "/api/v1/auth/me")
+    assert (refusals(made, root) == []) is may_go
+
+
+@pytest.mark.parametrize(
     "path", [RELEASED / "events" / CREATED.name, GOLDEN / "portfolio.created.v1/full.json"]
 )
 def test_what_is_frozen_cannot_be_edited_by_hand(root: Path, made: Made, path: Path):
@@ -228,7 +241,7 @@ def test_a_release_freezes_what_is_new_and_repeats_nothing(root: Path, made: Mad
     check(made, write=True, root=root)
     assert release(made, root) == ["tests/contract/released/events/order.placed.v1.json"]
     since = json.loads((root / MANIFEST).read_text())
-    assert since["tests/contract/released/events/order.placed.v1.json"]["since"] == "0.1.0"
+    assert since["tests/contract/released/events/order.placed.v1.json"]["since"] == "0.2.0"
     assert tampered(root) == []
     del made[path]
     assert refusals(made, root)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from common.events.onboarding import Book, BookPosition
-from risk_engine.domain import BUILT
+from risk_engine.domain import BUILT, Market
 from risk_engine.engine.chunk import Calculated, StoredBook, calculate
 from tests.support.odd_books import odd_books, odd_market
 
@@ -45,12 +45,18 @@ def among_all(market) -> dict[str, Calculated]:
     }
 
 
+def alone(book: Book, market: Market) -> Calculated:
+    (found,) = calculate([stored(book)], market)
+    assert isinstance(found, Calculated)
+    return found
+
+
 @pytest.mark.parametrize("name", COMPARED)
 def test_a_book_alone_has_the_same_results_as_among_others(name, market, among_all):
-    (alone,) = calculate([stored(BOOKS[name])], market)
-    assert alone.results.keys() == set(BUILT), alone.failed
+    found = alone(BOOKS[name], market)
+    assert found.results.keys() == set(BUILT), found.failed
     different = [
-        engine for engine in BUILT if alone.results[engine] != among_all[name].results[engine]
+        engine for engine in BUILT if found.results[engine] != among_all[name].results[engine]
     ]
     assert not different
 
@@ -61,7 +67,7 @@ def test_the_order_of_positions_does_not_show(name, market, among_all):
     positions = list(book.positions or ())
     random.Random(1).shuffle(positions)
     shuffled = book.model_copy(update={"positions": tuple(positions)})
-    (found,) = calculate([stored(shuffled)], market)
+    found = alone(shuffled, market)
     assert found.results == among_all[name].results
 
 
@@ -70,6 +76,6 @@ def test_another_version_of_the_panel_with_the_same_prices_changes_no_number(
     name, market, among_all
 ):
     later = replace(market, prices=replace(market.prices, panel_version=99))
-    (found,) = calculate([stored(BOOKS[name])], later)
+    found = alone(BOOKS[name], later)
     hashes = {engine: one.input_hash for engine, one in found.results.items()}
     assert hashes == {engine: one.input_hash for engine, one in among_all[name].results.items()}

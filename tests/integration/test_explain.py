@@ -53,21 +53,18 @@ async def explain(engine: Harness, metric: str = "", book=BOOK):
 
 def total(rows: list[dict[str, Any]], *fields: str) -> float:
     """The sum over rows of the product of fields; a row that lacks one counts nothing."""
-    return math.fsum(
-        math.prod(row[field] for field in fields)
-        for row in rows
-        if all(row[field] is not None for field in fields)
-    )
+    known = [row for row in rows if all(row[field] is not None for field in fields)]
+    return math.fsum(math.prod(float(row[field]) for field in fields) for row in known)
 
 
 def correlation_mean(given: dict[str, Any]) -> float:
-    triangle = given["correlations, upper triangle by rows"]
+    triangle: list[float] = given["correlations, upper triangle by rows"]
     return math.fsum(triangle) / len(triangle)
 
 
 def expected_shortfall(given: dict[str, Any]) -> float:
     losses = sorted((-row["filtered_pnl"] for row in given["worst days"]), reverse=True)
-    worst = given["scenarios"]["count"] * 0.01
+    worst: float = given["scenarios"]["count"] * 0.01
     whole = math.floor(worst)
     return (math.fsum(losses[:whole]) + (worst - whole) * losses[whole]) / worst
 

@@ -40,7 +40,7 @@ def asyncapi(golden: Path) -> dict[str, Any]:
         "id": "urn:sigmasight:events",
         "info": {
             "title": "SigmaSight events",
-            "version": "0.1.0",
+            "version": "0.2.0",
             "description": (
                 "Facts that services announce, and the one request they take. Every body is an "
                 "envelope around its payload. Delivery is at least once and in no promised order; "

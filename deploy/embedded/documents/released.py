@@ -59,7 +59,7 @@ def release(made: Mapping[Path, str], root: Path = ROOT) -> list[str]:
         )
     if faults := [*tampered(root), *refusals(made, root)]:
         raise ValueError("\n".join(faults))
-    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    version = _version(root)
     manifest, news = _manifest(root), []
     for source, target in _to_freeze(made, root):
         name = target.as_posix()
@@ -91,9 +91,29 @@ def _events(made: Mapping[Path, str], root: Path) -> Iterator[str]:
 
 def _routes(made: Mapping[Path, str], root: Path) -> Iterator[str]:
     released = _text(root / RELEASED / "openapi.json")
-    if released is not None:
+    if released is not None and not _begins_anew(root):
         for fault in breaking_routes(json.loads(released), json.loads(made[OPENAPI])):
             yield f"{fault}. Add another route instead, and keep this one (docs/contracts.md)."
+
+
+def _begins_anew(root: Path) -> bool:
+    """Say whether routes may change as they like: before 1.0.0 a minor version may (SemVer, 4)."""
+    frozen = _manifest(root).get((RELEASED / "openapi.json").as_posix())
+    if frozen is None:
+        return True
+    (major, minor, _), (old_major, old_minor, _) = map(_numbers, (_version(root), frozen["since"]))
+    return major == old_major == 0 and minor > old_minor
+
+
+def _version(root: Path) -> str:
+    text = (root / "pyproject.toml").read_text()
+    version: str = tomllib.loads(text)["project"]["version"]
+    return version
+
+
+def _numbers(version: str) -> tuple[int, int, int]:
+    major, minor, patch = version.split(".")
+    return int(major), int(minor), int(patch)
 
 
 def _to_freeze(made: Mapping[Path, str], root: Path) -> Iterator[tuple[Path, Path]]:

@@ -64,7 +64,7 @@ def create_app(
     """
     app = Application(
         title=f"SigmaSight {name}",
-        version="0.1.0",
+        version="0.2.0",
         description=description,
         openapi_url=openapi_url,
         # RequestContext shows requests; FastAPI's own would show them a second time.

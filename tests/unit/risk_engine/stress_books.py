@@ -7,8 +7,13 @@ from functools import cache
 
 from common.options import Contract
 from risk_engine.domain import History, Market, Position
+from risk_engine.engine import stress
 from risk_engine.engine.frame import Frame, lay_out_chunk
-from tests.support.simulated import simulated_market
+from risk_engine.engine.results import pack, unpack
+from risk_engine.engine.scenario_file import with_own_scenarios
+from risk_engine.schemas.base import plain
+from risk_engine.schemas.stress import StressOut
+from tests.support.simulated import AS_OF, simulated_market
 from tests.unit.risk_engine import books
 
 OPENING, ENTERED = date(2025, 12, 1), date(2025, 6, 2)
@@ -67,3 +72,40 @@ def account(*positions: Position, number: int = 1, equity: str = "100000"):
 def frame_of(*accounts, market: Market | None = None) -> Frame:
     """A chunk laid out."""
     return lay_out_chunk(accounts, market or stress_market(), {}, [History.none()] * len(accounts))
+
+
+def read(answer):
+    """Read an answer back as a reader does: packed, unpacked, checked."""
+    return StressOut.model_validate(
+        {
+            **plain(unpack(pack(answer.payload))),
+            "engine": "stress",
+            "status": answer.status,
+            "as_of": AS_OF,
+            "panel_version": 1,
+            "book_revision": 1,
+            "model_version": stress.MODEL_VERSION,
+        }
+    )
+
+
+@cache
+def stressed(*positions, market=None, **more):
+    """Stress a book of its own."""
+    (answer,) = answers(account(*positions, **more), market=market)
+    return read(answer)
+
+
+def answers(*accounts, market=None):
+    """Stress some books together."""
+    return stress.calculate(frame_of(*accounts, market=market))
+
+
+def scenario(found, name):
+    """Return one of a book's scenarios."""
+    return next(one for one in found.scenarios if one.id == name)
+
+
+def replaced(market, text):
+    """Return the market with scenarios of one's own beside the shipped ones."""
+    return replace(market, scenarios=with_own_scenarios("own.toml", "version = 1\n" + text))

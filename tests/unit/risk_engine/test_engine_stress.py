@@ -2,73 +2,33 @@
 
 import math
 from dataclasses import replace
-from decimal import Decimal
-from functools import cache
 
 import numpy as np
 import pytest
 
 from risk_engine.domain import Market, Rates, Snapshots
 from risk_engine.engine import stress
-from risk_engine.engine.results import pack, unpack
-from risk_engine.engine.scenario_file import shipped_scenarios, with_own_scenarios
+from risk_engine.engine.results import pack
+from risk_engine.engine.scenario_file import shipped_scenarios
 from risk_engine.engine.stress_inputs import AXIS, stress_inputs
-from risk_engine.engine.stress_runs import stated_shocks
 from risk_engine.quant.conditional import conditional_shocks
 from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.revaluation import revalue
-from risk_engine.schemas.base import plain
-from risk_engine.schemas.stress import StressOut
-from tests.support.simulated import AS_OF
 from tests.unit.risk_engine import books
 from tests.unit.risk_engine.stress_books import (
-    CONTRACTS,
     EVERYTHING,
     account,
+    answers,
     frame_of,
     listed,
+    read,
+    scenario,
     share,
     stress_market,
+    stressed,
 )
 
 IDS = [one.id for one in shipped_scenarios().active]
-
-
-def read(answer):
-    """Read an answer back as a reader does: packed, unpacked, checked."""
-    return StressOut.model_validate(
-        {
-            **plain(unpack(pack(answer.payload))),
-            "engine": "stress",
-            "status": answer.status,
-            "as_of": AS_OF,
-            "panel_version": 1,
-            "book_revision": 1,
-            "model_version": stress.MODEL_VERSION,
-        }
-    )
-
-
-@cache
-def stressed(*positions, market=None, **more):
-    """Stress a book of its own."""
-    (answer,) = answers(account(*positions, **more), market=market)
-    return read(answer)
-
-
-def answers(*accounts, market=None):
-    """Stress some books together."""
-    return stress.calculate(frame_of(*accounts, market=market))
-
-
-def scenario(found, name):
-    """Return one of a book's scenarios."""
-    return next(one for one in found.scenarios if one.id == name)
-
-
-def replaced(market, text):
-    """Return the market with scenarios of one's own beside the shipped ones."""
-    return replace(market, scenarios=with_own_scenarios("own.toml", "version = 1\n" + text))
 
 
 def shocks_of(one, frame, *, correlated):
@@ -336,26 +296,6 @@ def test_a_short_history_leaves_correlated_impacts_unknown():
     assert "covariance_not_known" in {note.code for note in found.notes}
 
 
-def test_a_factor_nobody_knows_moves_nothing():
-    """Without HYG there is no CREDIT: all else is still there, a scenario about it is not."""
-    market = stress_market()
-    gone = market.reference.close.copy()
-    gone[:, market.reference.columns["HYG"]] = np.nan
-    text = (
-        '[[scenario]]\nid = "credit"\nname = "Credit"\nbasis = "relative"\nhorizon = 21\n'
-        "shocks = { CREDIT = -0.1 }\n"
-    )
-    market = replaced(replace(market, reference=replace(market.reference, close=gone)), text)
-    found = stressed(*EVERYTHING, market=market)
-    assert found.status == "partial"
-    assert all(one.correlated is not None for one in found.scenarios[:-1])
-    assert "CREDIT" not in scenario(found, "market_down_10").by_cause or (
-        scenario(found, "market_down_10").by_cause["CREDIT"] == 0
-    )
-    assert found.scenarios[-1].correlated is None
-    assert found.scenarios[-1].direct is None
-
-
 def test_a_market_that_says_nothing_gives_no_numbers_and_no_failure():
     prices = books.market({"AAA": [float(close) for close in range(10, 18)]})
     silent = Market(prices, prices, Snapshots.silent(), {}, Rates.unknown(), None)
@@ -364,51 +304,6 @@ def test_a_market_that_says_nothing_gives_no_numbers_and_no_failure():
     found = read(answer)
     assert found.status in {"insufficient", "partial"}
     assert {one.correlated for one in found.scenarios} == {None}
-
-
-TOTAL = """
-[[scenario]]
-id = "funds"
-name = "Funds"
-basis = "total"
-horizon = 21
-shocks = { MKT = -0.10, VTV = -0.02, VUG = -0.15, RATES = -0.005 }
-"""
-
-
-def test_total_returns_of_funds_are_taken_apart_into_factors():
-    """VALUE: what VTV does more than VUG, less the market's part over the last 252 sessions."""
-    market = replaced(stress_market(), TOTAL)
-    frame = frame_of(account(*EVERYTHING), market=market)
-    inputs = stress_inputs(frame)
-    shocks = stated_shocks(inputs, market.scenarios.active)[-1]
-    panel, columns = frame.factor_model.panel, market.reference.columns
-    spread = panel.funds[-252:, columns["VTV"]] - panel.funds[-252:, columns["VUG"]]
-    slope = np.polyfit(panel.funds[-252:, columns["SPY"]], spread, 1)[0]
-    expected = {"MKT": -0.10, "RATES": -0.005, "VALUE": 0.13 - slope * -0.10}
-    for name, shock in zip(FACTORS, shocks, strict=True):
-        assert shock == pytest.approx(expected.get(name, np.nan), nan_ok=True, abs=1e-12)
-
-
-def test_specific_risk_is_lost_besides_where_a_scenario_asks_for_it():
-    text = TOTAL + "residual_multiple = 1.645\n" + TOTAL.replace('"funds"', '"plain"')
-    found = stressed(*EVERYTHING, market=replaced(stress_market(), text))
-    with_it, without = found.scenarios[-2:]
-    lost = 1.645 * without.specific_deviation
-    assert lost > 100
-    assert with_it.correlated == pytest.approx(without.correlated - lost, abs=0.02)
-    assert with_it.direct == pytest.approx(without.direct - lost, abs=0.02)
-    assert with_it.by_cause["SPECIFIC"] == pytest.approx(-lost, abs=0.02)
-    assert sum(with_it.by_greek.values()) == pytest.approx(with_it.correlated, abs=0.04)
-
-
-def test_specific_deviation_is_of_net_exposures_per_underlying():
-    frame = frame_of(account(*EVERYTHING))
-    variance = frame.factor_model.specific_variance
-    daily = (frame.dollar_deltas[0] ** 2 * np.nan_to_num(variance)).sum()
-    (answer,) = stress.calculate(frame)
-    for one in read(answer).scenarios:
-        assert one.specific_deviation == pytest.approx(math.sqrt(21 * daily), abs=0.01)
 
 
 def test_volatility_held_still_and_doubled_stand_beside():
@@ -436,9 +331,8 @@ def test_an_option_of_which_the_contract_is_not_complete_is_unknown():
     assert found.status == "partial"
 
 
-def test_options_move_the_equity_they_are_on():
-    assert CONTRACTS["put"].underlying == "SPY"
+def test_options_move_with_the_share_they_are_on():
     found = stressed(listed(5, "put", "3"))
-    assert scenario(found, "market_crash_35").correlated > 0
-    assert scenario(found, "market_crash_35").by_greek["gamma"] > 0
-    assert Decimal(0) < found.based_on.open_positions
+    crash = scenario(found, "market_crash_35")
+    assert crash.correlated > 0
+    assert crash.by_greek["gamma"] > 0

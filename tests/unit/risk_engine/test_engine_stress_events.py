@@ -15,7 +15,7 @@ from risk_engine.engine.stress_replays import run_replays
 from risk_engine.engine.stress_reverse import LOSSES, run_reverse
 from risk_engine.quant.conditional import conditional_shocks, plausibility
 from risk_engine.quant.factors import FACTORS
-from risk_engine.quant.reverse_stress import full_profit
+from risk_engine.quant.reverse_stress import full_profit, reverse_stress
 from risk_engine.schemas.base import plain
 from tests.unit.risk_engine.stress_books import (
     EVERYTHING,
@@ -150,7 +150,7 @@ def test_a_program_without_windows_replays_none():
     market = replace(stress_market(), scenarios=ScenarioSet((), (), "nothing"))
     read = plain(unpack(pack(payload_of(*EVERYTHING, market=market))))
     assert (read["scenarios"], read["replays"]) == ([], [])
-    assert len(read["reverse"]) == 2
+    assert len(read["reverse"]) == 4
 
 
 def test_reverse_stress_finds_what_costs_a_tenth_and_a_fifth():
@@ -181,3 +181,19 @@ def test_reverse_stress_says_why_there_is_no_answer():
     small = run_reverse(inputs_of(share(1, "SPY", "1")))
     assert small.reasons == (("not_reached",) * 2,)
     assert np.isnan(small.shocks).all()
+
+
+def test_reverse_stress_without_what_stands_in_for_something_else():
+    """The same answer as for a book without it, worth as much."""
+    reverse = plain(unpack(pack(payload_of(*EVERYTHING))))["reverse"]
+    assert [one["without_proxies"] for one in reverse] == [False, False, True, True]
+    worth = inputs_of(*EVERYTHING).frame.net_asset_value
+    others = [one for one in EVERYTHING if one.investment_class != "PRIVATE"]
+    apart = inputs_of(*others)
+    covariance = apart.covariance
+    for row, part in zip(reverse[2:], LOSSES, strict=True):
+        found = reverse_stress(apart.book, covariance, part * worth)
+        np.testing.assert_allclose(row["shocks"], found.shocks[0], rtol=1e-6, atol=1e-9)
+        assert row["loss"] == pytest.approx(part * worth[0], rel=1e-6)
+    listed_only = plain(unpack(pack(payload_of(share(1, "SPY", "100")))))["reverse"]
+    assert [one["without_proxies"] for one in listed_only] == [False, False]

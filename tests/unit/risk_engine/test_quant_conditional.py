@@ -141,9 +141,9 @@ def test_plausibility_is_the_distance_scipy_s_law_gives(seed):
             continue
         inner = covariance[np.ix_(stated, stated)] * horizon[row]
         squared = scenario[stated] @ np.linalg.inv(inner) @ scenario[stated]
-        assert answer.distance[row] ** 2 == pytest.approx(squared, rel=2e-3)
+        assert answer.distance[row] ** 2 == pytest.approx(squared, rel=1e-4)
         law = stats.f(count, 5).sf(squared / count * 5 / 3)
-        assert answer.probability[row] == pytest.approx(law, rel=5e-3)
+        assert answer.probability[row] == pytest.approx(law, rel=1e-3)
 
 
 def test_the_f_law_is_that_of_student_returns():

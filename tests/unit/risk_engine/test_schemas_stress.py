@@ -47,7 +47,7 @@ def test_everything_is_read_and_nothing_is_not_a_number():
     assert found.data is not None
     assert len(found.data.scenarios) == 19
     assert len(found.data.replays) == 6
-    assert len(found.data.reverse) == 2
+    assert len(found.data.reverse) == 4
     assert {len(one.correlated) for one in found.data.positions} == {19}
     assert "NaN" not in found.model_dump_json()
 

@@ -21,5 +21,5 @@ async def read_greeks(portfolio_id: OwnedPortfolio, unit: Transaction) -> Respon
 
     A portfolio without them answers `available: false` and why.
     """
-    known = await Store(unit).results.known([portfolio_id])
+    known = await Store(unit).results.known([portfolio_id], ["valuation", "greeks"])
     return await rendered(lambda: schemas.greeks(portfolio_id, known.get(portfolio_id)))

@@ -12,7 +12,13 @@ from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.scenario_file import shipped_scenarios
 from risk_engine.engine.stress_inputs import StressInputs, stress_inputs
 from risk_engine.engine.stress_replays import Replays, run_replays
-from risk_engine.engine.stress_reverse import HORIZON, LOSSES, ReverseRuns, run_reverse
+from risk_engine.engine.stress_reverse import (
+    HORIZON,
+    LOSSES,
+    ReverseRuns,
+    run_reverse,
+    run_reverse_without_proxies,
+)
 from risk_engine.engine.stress_runs import CAUSES, ScenarioRuns, run_scenarios
 from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
@@ -49,6 +55,7 @@ def calculate(frame: Frame) -> list[Answer]:
         runs=run_scenarios(inputs, scenarios.active),
         replays=run_replays(inputs, scenarios.windows),
         reverse=run_reverse(inputs),
+        reverse_without_proxies=run_reverse_without_proxies(inputs),
     )
     return [_answer(inputs, account, found) for account in range(len(frame.books))]
 
@@ -59,6 +66,7 @@ class _Found:
     runs: ScenarioRuns
     replays: Replays
     reverse: ReverseRuns
+    reverse_without_proxies: ReverseRuns
 
 
 def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
@@ -78,7 +86,7 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
             "scenarios": _scenarios(scenarios.active, runs, account, worth),
             "positions": _positions(inputs, mine, runs),
             "replays": _replays(scenarios, found.replays, account, worth),
-            "reverse": _reverse(found.reverse, account),
+            "reverse": _reverse(found, account, mixed=bool(counts["proxied"])),
             "notes": [
                 {"code": code, "message": sentence.format(count=counts[code])}
                 for code, sentence in SENTENCES.items()
@@ -232,15 +240,19 @@ def _replay_status(sources: Sequence[str], reason: str | None) -> Status:
     return "ok" if set(sources) == {"history"} else "partial"
 
 
-def _reverse(reverse: ReverseRuns, account: int) -> Mapping[str, Any]:
+def _reverse(found: _Found, account: int, *, mixed: bool) -> Mapping[str, Any]:
+    # With what stands in for something else and, where there is such a thing, without.
+    runs = [found.reverse, *([found.reverse_without_proxies] if mixed else [])]
+    rows = len(LOSSES) * len(runs)
     return table(
-        loss_percentage=[100 * part for part in LOSSES],
-        asked=reverse.asked[account],
-        loss=reverse.loss[account],
-        reason=list(reverse.reasons[account]),
-        shocks=reverse.shocks[account],
-        volatility_shock=reverse.volatility[account],
-        horizon=[HORIZON for _ in LOSSES],
-        distance=reverse.distance[account],
-        probability=reverse.probability[account],
+        loss_percentage=[100 * part for part in LOSSES] * len(runs),
+        without_proxies=np.repeat(np.arange(len(runs)) == 1, len(LOSSES)),
+        asked=np.concatenate([one.asked[account] for one in runs]),
+        loss=np.concatenate([one.loss[account] for one in runs]),
+        reason=[reason for one in runs for reason in one.reasons[account]],
+        shocks=np.concatenate([one.shocks[account] for one in runs]),
+        volatility_shock=np.concatenate([one.volatility[account] for one in runs]),
+        horizon=[HORIZON] * rows,
+        distance=np.concatenate([one.distance[account] for one in runs]),
+        probability=np.concatenate([one.probability[account] for one in runs]),
     )

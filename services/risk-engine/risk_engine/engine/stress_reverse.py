@@ -1,14 +1,14 @@
 """Ask of each portfolio which event would cost it a given part of its net asset value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 
 from risk_engine.engine.stress_inputs import StressInputs
 from risk_engine.quant.conditional import Plausibility, plausibility
-from risk_engine.quant.panel import BoolArray, FloatArray
-from risk_engine.quant.reverse_stress import profit_gradient, reverse_stress
+from risk_engine.quant.panel import BoolArray, FloatArray, sum_by
+from risk_engine.quant.reverse_stress import Book, profit_gradient, reverse_stress
 
 LOSSES: Final = (0.10, 0.20)
 """Of net asset value."""
@@ -39,15 +39,30 @@ class ReverseRuns:
 
 def run_reverse(inputs: StressInputs) -> ReverseRuns:
     """Run reverse stress over a chunk."""
-    worth = inputs.frame.net_asset_value
+    return _run(inputs, inputs.book, inputs.frame.net_asset_value)
+
+
+def run_reverse_without_proxies(inputs: StressInputs) -> ReverseRuns:
+    """Run reverse stress on what does not stand in for something else.
+
+    Only for accounts that hold something that does; the others' answers are NaN.
+    """
+    held = inputs.book.positions
+    listed = replace(held, units=np.where(inputs.is_proxied, 0.0, held.units))
+    mixed = sum_by(held.portfolio, 1.0 * inputs.is_proxied, inputs.book.portfolios) > 0
+    worth = np.where(mixed, inputs.frame.net_asset_value, np.nan)
+    return _run(inputs, replace(inputs.book, positions=listed), worth)
+
+
+def _run(inputs: StressInputs, book: Book, worth: FloatArray) -> ReverseRuns:
     usable = np.isfinite(np.diag(inputs.covariance)) & inputs.known
     covariance = np.where(usable[:, None] & usable, inputs.covariance, 0.0)
     asked = np.where(worth > 0, worth, np.nan)[:, None] * np.array(LOSSES)
-    found = [reverse_stress(inputs.book, covariance, amount) for amount in asked.T]
+    found = [reverse_stress(book, covariance, amount) for amount in asked.T]
     likely = [_plausibility(one.shocks, usable, inputs.covariance) for one in found]
     shocks = np.stack([one.shocks for one in found], axis=1)
     loss = np.stack([one.loss for one in found], axis=1)
-    moved = (profit_gradient(inputs.book)[:, usable] != 0).any(axis=1)
+    moved = (profit_gradient(book)[:, usable] != 0).any(axis=1)
     return ReverseRuns(
         asked=asked,
         shocks=np.where(usable, shocks, np.nan),

@@ -56,7 +56,7 @@ class Underlyings:
         """Give the row of each underlying."""
         return {key: row for row, key in enumerate(self.keys)}
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[str, ...]:
         """Give what each is: `cash`, `private`, `unknown`, or as marketdata says (stock, etf)."""
         return tuple(map(_kind, self.keys, self.securities))

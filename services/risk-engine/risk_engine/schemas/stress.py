@@ -119,6 +119,7 @@ class ReverseOut(Answer):
     """The most likely shocks that would cost a given part of net asset value."""
 
     loss_percentage: Percent = Field(description="Of net asset value, positive")
+    without_proxies: bool = Field(description="Of the positions that stand in for nothing else")
     asked: Money | None = Field(description="The same in money")
     loss: Money | None = Field(description="Of the full revaluation at `shocks`, positive")
     reason: str | None = Field(description="Why there are none")
