@@ -202,9 +202,9 @@ async def test_the_same_inputs_again_give_the_same_bytes(engine, market):
         await engine.eventually(ended(engine, RiskCalculated, times))
         async with engine.service.database.engine.connect() as connection:
             found = await connection.execute(
-                text("SELECT packed, input_hash FROM risk_engine.results")
+                text("SELECT engine, packed, input_hash FROM risk_engine.results ORDER BY engine")
             )
-            stored.append(found.one())
+            stored.append(found.all())
     assert stored[0] == stored[1]
 
 

@@ -136,9 +136,10 @@ def lay_out(
                 continue
             today = options.today(account, position)
             column, reason, source = _price_source(position, prices, usable, today, as_of)
-            fault = _fault(position, amounts, as_of)
+            # A position that is not left has no other fault later.
+            fault = None if position.exit_date is None else _fault(position, amounts, as_of)
             of_book.append(Line(position, len(held), reason, source, fault))
-            held.append(_Held(account, column, position, amounts, fault is not None))
+            held.append(_Held(account, column, position, amounts, today[0], fault is not None))
         lines.append(tuple(of_book))
     accounts = _accounts(books, prices, opening_cash)
     return _ledger(panel, held, accounts, tuple(lines), (options, prices, usable))
@@ -182,6 +183,7 @@ class _Held(NamedTuple):
     column: int
     position: Position
     amounts: _Amounts
+    option_price: float
     is_faulty: bool
 
 
@@ -198,15 +200,12 @@ def _ledger(
     terms = terms_of(positions, column, usable)
     holdings = _holdings(held, terms)
     since_day = np.maximum(accounts.opening_day[holdings.account], holdings.entry_day)
-    today = np.array(
-        [options.today(one.account, one.position)[0] for one in held], dtype=np.float64
-    )
     series, marks = marks_of(
         positions,
         holdings.account.tolist(),
         options,
         prices.sessions[: panel.day.size],
-        today.tolist(),
+        [one.option_price for one in held],
     )
     paid = settled(panel, terms, since_day)
     is_settled = ~np.isnan(paid) & (holdings.exit_day > terms.expiry_day)

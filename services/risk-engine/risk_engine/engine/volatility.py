@@ -16,6 +16,7 @@ from risk_engine.engine.histories import (
     histories_of,
     profits,
 )
+from risk_engine.engine.performance import returns_of
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant import har
@@ -97,7 +98,7 @@ def calculate(frame: Frame) -> list[Answer]:
     findings = _Findings(
         held=measure(held),
         priced=measure(profits(frame, histories, amounts, proxied=False)),
-        realised=measure(_realised(frame)),
+        realised=measure(returns_of(frame)),
         forecast=har.forecast_volatility(held**2),
         fit=har.fit(har.regression_rows(held**2)),
         trend=volatility_trend(held),
@@ -234,18 +235,6 @@ def _trend(trend: Trend, account: int) -> dict[str, Any]:
         "statistic": statistic,
         "sessions": list(TREND_WINDOWS),
     }
-
-
-def _realised(frame: Frame) -> FloatArray:
-    # Time-weighted returns, (sessions, accounts): those stored, and those of this calculation.
-    rows, past = frame.market.prices.rows, frame.valued.past
-    returns = np.full((len(rows), len(frame.books)), np.nan)
-    for account, history in enumerate(frame.histories):
-        for session, value in zip(history.sessions, history.daily_return, strict=False):
-            if session in rows:
-                returns[rows[session], account] = value
-    returns[past.row, past.account] = past.daily_return
-    return returns
 
 
 @dataclass(frozen=True, eq=False)
