@@ -55,9 +55,8 @@ async def test_a_night(database, tmp_path, figures: Figures, night: list[Night],
             await engine.eventually(lambda: ended(engine) >= len(accounts), 3_000)
             seconds = time.perf_counter() - began
         assert not engine.bus.events(CalculationFailed)
-        for one in engine.bus.events(RiskCalculated):
-            assert isinstance(one, RiskCalculated)
-            assert one.engines.keys() == set(BUILT)
+        for calculated in engine.bus.events(RiskCalculated):
+            assert calculated.model_dump()["engines"].keys() == set(BUILT)
         async with engine.service.database.engine.connect() as connection:
             stored = await connection.execute(
                 text("SELECT count(*), sum(length(packed)) FROM risk_engine.results")

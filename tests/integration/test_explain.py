@@ -63,7 +63,7 @@ def correlation_mean(given: dict[str, Any]) -> float:
 
 
 def expected_shortfall(given: dict[str, Any]) -> float:
-    losses = sorted((-row["filtered_pnl"] for row in given["worst days"]), reverse=True)
+    losses: list[float] = sorted(-row["filtered_pnl"] for row in given["worst days"])[::-1]
     worst: float = given["scenarios"]["count"] * 0.01
     whole = math.floor(worst)
     return (math.fsum(losses[:whole]) + (worst - whole) * losses[whole]) / worst

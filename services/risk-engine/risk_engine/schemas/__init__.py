@@ -30,18 +30,17 @@ from risk_engine.schemas.factor_reads import (
     Factors,
     Page,
     PositionsFactorExposures,
-    SpreadFactors,
     Staleness,
     factor_exposures,
     factors,
     positions_factor_exposures,
-    spread_factors,
 )
 from risk_engine.schemas.greeks import GreeksAnswer, greeks
 from risk_engine.schemas.market_risk_reads import MarketRisk, RiskMetrics, market_risk, risk_metrics
 from risk_engine.schemas.overview import Overview, overview
 from risk_engine.schemas.performance import SnapshotHistory, snapshot_history
 from risk_engine.schemas.report import Report, Valuations, ValuationsRequest, report, valuations
+from risk_engine.schemas.spread_reads import SpreadFactors, spread_factors
 from risk_engine.schemas.stress_reads import Stress, StressTest, stress, stress_test
 from risk_engine.schemas.volatility import Volatility, volatility
 

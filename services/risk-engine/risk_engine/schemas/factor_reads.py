@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -14,20 +13,7 @@ from risk_engine.schemas.factors import FactorsOut, NamedExposure, PositionFacto
 from risk_engine.schemas.summary import Summary, read, summary, valuation_of
 
 EXPECTED = 7
-SPREADS = 4
-STRONG, MODERATE = 0.5, 0.2
 CALCULATED, PROVIDER = "Market Beta (Calculated 90d)", "Market Beta (Provider 1y)"
-
-Magnitude = Literal["Strong", "Moderate", "Mild"]
-RiskLevel = Literal["high", "medium", "low"]
-
-_DIRECTIONS: Mapping[str, tuple[str, str, str]] = {
-    "Growth-Value Spread": ("Growth", "Value", "Balanced"),
-    "Momentum Spread": ("Momentum", "Contrarian", "Neutral"),
-    "Size Spread": ("Small Cap", "Large Cap", "Balanced"),
-    "Quality Spread": ("Quality", "Speculative", "Balanced"),
-}
-"""What a beta above, below and at zero leans to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,28 +86,6 @@ class PositionsFactorExposures(Summary):
     limit: int
     offset: int
     positions: list[PositionExposures]
-
-
-class SpreadFactor(Answer):
-    """What a portfolio leans to."""
-
-    name: str
-    beta: Number
-    exposure_dollar: Money | None
-    direction: str
-    magnitude: Magnitude
-    risk_level: RiskLevel
-    explanation: str
-
-
-class SpreadFactors(Answer):
-    """A portfolio's four spreads."""
-
-    available: bool
-    portfolio_id: UUID
-    calculation_date: date | None
-    factors: list[SpreadFactor]
-    metadata: dict[str, str | int]
 
 
 def factors(portfolio_id: UUID, known: Known | None) -> Factors:
@@ -210,33 +174,6 @@ def positions_factor_exposures(
     )
 
 
-def spread_factors(portfolio_id: UUID, known: Known | None) -> SpreadFactors:
-    """Read what the portfolio leans to."""
-    found, _ = found_factors(known)
-    shown = [] if found is None else _known(found.spreads)
-    if found is None or not shown:
-        return SpreadFactors(
-            available=False,
-            portfolio_id=portfolio_id,
-            calculation_date=None,
-            factors=[],
-            metadata={"reason": "no_calculations_available"},
-        )
-    return SpreadFactors(
-        available=True,
-        portfolio_id=portfolio_id,
-        calculation_date=found.as_of,
-        factors=[_spread(one) for one in shown],
-        metadata={
-            "calculation_method": "OLS_SPREAD",
-            "regression_window_days": 180,
-            "window_sessions": 504,
-            "factors_calculated": len(shown),
-            "expected_factors": SPREADS,
-        },
-    )
-
-
 def found_factors(known: Known | None) -> tuple[FactorsOut | None, dict[str, object]]:
     """Read what the engine found, and the fields of a Summary."""
     found = None if known is None else read("factors", known, FactorsOut)
@@ -259,10 +196,11 @@ def _shown(found: FactorsOut) -> list[ShownFactor]:
             else found.provider_beta.beta * found.net_asset_value,
         ),
     )
-    return _known([*found.reported, *both])
+    return known_exposures([*found.reported, *both])
 
 
-def _known(exposures: Sequence[NamedExposure]) -> list[ShownFactor]:
+def known_exposures(exposures: Sequence[NamedExposure]) -> list[ShownFactor]:
+    """Return the exposures that are known, as clients show them."""
     return [
         ShownFactor(name=one.name, beta=one.beta, exposure_dollar=one.exposure_dollar)
         for one in exposures
@@ -278,26 +216,6 @@ def _positions(found: FactorsOut, symbols: Collection[str]) -> list[PositionFact
         and any(value is not None for value in one.loadings)
     ]
     return sorted(rows, key=lambda one: (one.symbol, one.position_id))
-
-
-def _spread(one: ShownFactor) -> SpreadFactor:
-    above, below, level = _DIRECTIONS[one.name]
-    direction = above if one.beta > 0 else below if one.beta < 0 else level
-    size = abs(one.beta)
-    magnitude: Magnitude = "Strong" if size > STRONG else "Moderate" if size > MODERATE else "Mild"
-    risk: RiskLevel = "high" if size > STRONG else "medium" if size > MODERATE else "low"
-    return SpreadFactor(
-        name=one.name,
-        beta=one.beta,
-        exposure_dollar=one.exposure_dollar,
-        direction=direction,
-        magnitude=magnitude,
-        risk_level=risk,
-        explanation=(
-            f"When the spread returns 1 %, with the market unmoved, the portfolio is expected to "
-            f"return {one.beta:+.2f} %."
-        ),
-    )
 
 
 def _staleness(found: FactorsOut, fields: Mapping[str, object], now: datetime) -> Staleness:
