@@ -1,11 +1,13 @@
 """A report as tables a person can read."""
 
 from collections import Counter
-from typing import Any, Literal
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from deploy.cli.cells import money, number, percent, show, table_of
+from deploy.cli.risk import risk_tables
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
@@ -15,10 +17,13 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         return
     valuation = report["engines"].get("valuation")
     if valuation:
-        console.print(_totals(report, valuation))
-        for table in (_priced(valuation), _unpriced(valuation), _closed(valuation)):
+        show(_totals(report, valuation), console)
+        for table in (
+            *(_priced(valuation), _unpriced(valuation), _closed(valuation)),
+            *risk_tables(report["engines"]),
+        ):
             if table.row_count:
-                console.print(table)
+                show(table, console)
     for engine, failure in report.get("failed", {}).items():
         console.print(f"[red]{engine} failed:[/] {failure}")
     if report.get("not_built"):
@@ -26,7 +31,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
 
 
 def _totals(report: dict[str, Any], valuation: dict[str, Any]) -> Table:
-    table = _table(
+    table = table_of(
         f"{report.get('name')} in US dollars\nclose of {report.get('as_of')}, "
         f"status {report.get('status')}, prices {report.get('provider')}",
         ("", "left"),
@@ -43,10 +48,10 @@ def _totals(report: dict[str, Any], valuation: dict[str, Any]) -> Table:
         ("Unrealised P&L", "unrealized_pnl"),
         ("Realised P&L", "realized_pnl"),
     ):
-        table.add_row(label, _money(valuation["totals"].get(key)))
+        table.add_row(label, money(valuation["totals"].get(key)))
     daily = valuation.get("daily", {})
     if daily.get("pnl") is not None:
-        table.add_row(f"P&L since {daily['previous_session']}", _money(daily["pnl"]))
+        table.add_row(f"P&L since {daily['previous_session']}", money(daily["pnl"]))
     sources = Counter(one.get("price_source") for one in valuation["positions"])
     if sources["quote"] or sources["model"]:
         table.add_row("Options at a quote, by model", f"{sources['quote']}, {sources['model']}")
@@ -54,7 +59,7 @@ def _totals(report: dict[str, Any], valuation: dict[str, Any]) -> Table:
 
 
 def _priced(valuation: dict[str, Any]) -> Table:
-    table = _table(
+    table = table_of(
         "Positions",
         ("Symbol", "left"),
         ("Quantity", "right"),
@@ -68,30 +73,30 @@ def _priced(valuation: dict[str, Any]) -> Table:
         if position.get("market_value") is not None:
             table.add_row(
                 position["symbol"],
-                _number(position["quantity"]),
-                _money(position["entry_price"]),
-                _money(position["market_price"]),
-                _money(position["market_value"]),
-                _money(position["unrealized_pnl"]),
-                _percent(position["weight"]),
+                number(position["quantity"]),
+                money(position["entry_price"]),
+                money(position["market_price"]),
+                money(position["market_value"]),
+                money(position["unrealized_pnl"]),
+                percent(position["weight"]),
             )
     return table
 
 
 def _unpriced(valuation: dict[str, Any]) -> Table:
-    table = _table(
+    table = table_of(
         "Without a market price, carried at the last or the stated one",
         ("Symbol", "left"),
         ("Why", "left"),
         ("Carried at", "right"),
     )
     for position in valuation["unpriced"]:
-        table.add_row(position["symbol"], position["reason"], _money(position["carried_value"]))
+        table.add_row(position["symbol"], position["reason"], money(position["carried_value"]))
     return table
 
 
 def _closed(valuation: dict[str, Any]) -> Table:
-    table = _table(
+    table = table_of(
         "Closed",
         ("Symbol", "left"),
         ("Quantity", "right"),
@@ -102,28 +107,8 @@ def _closed(valuation: dict[str, Any]) -> Table:
         if position.get("realized_pnl") is not None:
             table.add_row(
                 position["symbol"],
-                _number(position["quantity"]),
-                _money(position["entry_price"]),
-                _money(position["realized_pnl"]),
+                number(position["quantity"]),
+                money(position["entry_price"]),
+                money(position["realized_pnl"]),
             )
     return table
-
-
-def _table(title: str, *columns: tuple[str, Literal["left", "right"]]) -> Table:
-    # A number that is cut is a wrong number: no column may shrink.
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for heading, justify in columns:
-        table.add_column(heading, justify=justify, no_wrap=True)
-    return table
-
-
-def _money(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.2f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.6f}".rstrip("0").rstrip(".")
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{fraction:.2%}"
