@@ -36,7 +36,7 @@ async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> Respon
 )
 async def read_overview(portfolio_id: OwnedPortfolio, unit: Transaction) -> schemas.Overview:
     """Return value, cash, exposures by market value and profit; what is not known is null."""
-    known = await Store(unit).results.known([portfolio_id], ["valuation"])
+    known = await Store(unit).results.known([portfolio_id], ["valuation", "exposure"])
     return schemas.overview(portfolio_id, known.get(portfolio_id))
 
 

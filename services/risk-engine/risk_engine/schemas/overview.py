@@ -2,13 +2,15 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer
-from risk_engine.schemas.summary import Summary, summary, valuation_of
+from risk_engine.schemas.exposure import ExposureOut, Sides
+from risk_engine.schemas.summary import Summary, read, summary, valuation_of
 from risk_engine.schemas.valuation import PositionOut, Totals, ValuationOut
 
 LEVERAGE_OF = "gross market value / net asset value"
@@ -63,8 +65,11 @@ class Overview(Summary):
     total_value: float | None = Field(None, description="Net asset value")
     cash_balance: float | None = None
     leverage: float | None = Field(None, description="Null when net asset value is not positive")
-    leverage_of: str = LEVERAGE_OF
+    leverage_of: str = Field(LEVERAGE_OF, description="What of what `leverage` is")
     exposures: Exposures | None = None
+    delta_adjusted: Sides | None = Field(
+        None, description="Options by their dollar deltas, each underlying netted once"
+    )
     pnl: ProfitAndLoss | None = None
     position_count: PositionCount | None = None
     target_returns: None = Field(None, description="Target prices are not known here yet")
@@ -78,14 +83,16 @@ def overview(portfolio_id: UUID, known: Known | None) -> Overview:
     if valuation is None:
         return Overview(**fields, portfolio_id=portfolio_id)
     totals = valuation.totals
+    exposure = None if known is None else read("exposure", known, ExposureOut)
     return Overview(
         **fields,
         portfolio_id=portfolio_id,
         equity_balance=totals.equity_balance,
         total_value=totals.net_asset_value,
         cash_balance=totals.cash,
-        leverage=_share(totals.gross_market_value, totals, decimals=2),
+        **_leverage(exposure, totals),
         exposures=_exposures(totals),
+        delta_adjusted=None if exposure is None else exposure.delta_adjusted,
         pnl=ProfitAndLoss(
             total_pnl=totals.total_pnl,
             unrealized_pnl=totals.unrealized_pnl,
@@ -97,6 +104,17 @@ def overview(portfolio_id: UUID, known: Known | None) -> Overview:
         position_count=_count(valuation),
         last_updated=fields["calculated_at"],
     )
+
+
+def _leverage(exposure: ExposureOut | None, totals: Totals) -> dict[str, Any]:
+    if exposure is None:
+        # The engine broke on this book: its market values are known all the same.
+        return {"leverage": _share(totals.gross_market_value, totals, decimals=2)}
+    leverage = exposure.leverage
+    return {
+        "leverage": None if leverage is None else round(leverage, 2),
+        "leverage_of": exposure.leverage_of,
+    }
 
 
 def _exposures(totals: Totals) -> Exposures:
