@@ -17,7 +17,8 @@ from risk_engine.schemas.summary import Summary, summary, valuation_of
 
 SCENARIO = "scenario"
 """Explains every stress scenario by its id."""
-METHODOLOGY = "/docs/{page}.md"
+METHODOLOGY = "docs/{page}.md"
+"""In the repository: see `docs/methodology.md`."""
 
 
 class Ingredient(Answer):
