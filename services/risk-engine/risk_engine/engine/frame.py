@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
 
 from risk_engine.domain import Book, History, Market, Valuation
 from risk_engine.engine.factor_model import FactorModel, factor_model
+from risk_engine.engine.histories import Histories, histories_of
 from risk_engine.engine.listing import contracts_of
 from risk_engine.engine.options import Contracts, price_contracts
 from risk_engine.engine.statement import valuations
@@ -75,6 +77,11 @@ class Frame:
     def as_of(self) -> date:
         """Return the session at whose close everything stands."""
         return self.market.as_of
+
+    @cached_property
+    def return_histories(self) -> Histories:
+        """Return the underlyings' returns, gaps filled."""
+        return histories_of(self.underlyings, self.market.prices, self.factor_model)
 
     @property
     def net_asset_value(self) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import factor_returns, histories_of, number_of
+from risk_engine.engine.histories import factor_returns, number_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.backtest import DAYS
 from risk_engine.quant.filtered_simulation import (
@@ -132,7 +132,7 @@ class Held:
 
 def scenarios_of(frame: Frame) -> Scenarios:
     """Filter the histories of a frame's underlyings and factors."""
-    returns, dates = histories_of(frame).returns, frame.market.prices.sessions
+    returns, dates = frame.return_histories.returns, frame.market.prices.sessions
     sessions = len(returns)
     count = max(0, min(WINDOW, sessions - EWMA_MINIMUM))
     needed = min(sessions, WINDOW + DAYS + EWMA_MINIMUM)
@@ -145,7 +145,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
     return Scenarios(
         sessions=dates[len(dates) - count :],
         underlyings=underlyings,
-        factors=Series.of(factor_returns(frame)),
+        factors=Series.of(factor_returns(frame.factor_model)),
         modelled=modelled,
         proxied=np.asarray(proxied & modelled),
         key=np.array([number_of(key) for key in frame.underlyings.keys], dtype=np.uint64),

@@ -6,16 +6,9 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.domain import Status
+from risk_engine.engine.amounts import Amounts, amounts_of, profits
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import (
-    MINIMUM,
-    SOURCES,
-    Amounts,
-    Histories,
-    amounts_of,
-    histories_of,
-    profits,
-)
+from risk_engine.engine.histories import MINIMUM, SOURCES, Histories
 from risk_engine.engine.performance import returns_of
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.valuation import LEAST_AMOUNT
@@ -89,7 +82,7 @@ def calculate(frame: Frame) -> list[Answer]:
     `holdings` is what is held now, options at their dollar delta, through the past: risk.
     `realised` is what the account went through, from its net asset values: performance.
     """
-    histories = histories_of(frame)
+    histories = frame.return_histories
     amounts = amounts_of(frame, histories)
     held = profits(frame, histories, amounts)
     ranked = rolling_volatility(held, RANKED)
