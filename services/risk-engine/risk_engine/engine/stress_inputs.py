@@ -9,6 +9,7 @@ import numpy as np
 
 from risk_engine.domain import Position
 from risk_engine.domain.scenarios import MARKET, RATES
+from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
@@ -92,7 +93,11 @@ def stress_inputs(frame: Frame) -> StressInputs:
         is_proxied=_marked(row, model.proxied.tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
         known=known,
-        covariance=stress_covariance(model.returns, AXIS.market),
+        covariance=frame.memo.once(
+            "stress covariance",
+            digest_of(model.returns),
+            lambda: stress_covariance(model.returns, AXIS.market),
+        ),
     )
 
 
