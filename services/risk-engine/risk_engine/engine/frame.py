@@ -105,7 +105,7 @@ def lay_out_chunk(
     memo = memo or Memo()
     underlyings = underlyings_of(books, market)
     digests = digests_of(market, underlyings)
-    contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market)
+    contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market, memo)
     valued = value(
         books,
         market.prices,

@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 THINGS: Final = 12
 """Two markets' worth: what is kept most of is 43 MB of Monte Carlo draws."""
-ROWS: Final = 20_000
-"""Of a table: all that is traded, in two versions. A row is some 300 bytes."""
+ROWS: Final = 32_768
+"""Of a table: a night's shares, or its contracts. A share is 300 bytes in all, a contract 6 KiB."""
 AT_ONCE: Final = 512
 """Rows that are made together: as much memory as fits a cache, rather than all of a market's."""
 
@@ -70,9 +70,9 @@ class _Table:
             self._places, self._columns = {}, {}
         lacking = {one: place for place, one in enumerate(digests) if one not in self._places}
         # Of no rows at all it is still to be known which columns there are.
-        for first in range(0, max(len(lacking), 1 - len(self._columns)), AT_ONCE):
-            some = dict(list(lacking.items())[first : first + AT_ONCE])
-            self._add(list(some), make(np.array(list(some.values()), dtype=np.int64)))
+        if lacking or not self._columns:
+            places = np.array(list(lacking.values()), dtype=np.int64)
+            self._add(list(lacking), _in_parts(places, make))
         wanted = np.array([self._places[one] for one in digests], dtype=np.int64)
         return {name: values[wanted] for name, values in self._columns.items()}
 
@@ -83,3 +83,9 @@ class _Table:
             for name, values in made.items()
         }
         self._places.update((one, first + place) for place, one in enumerate(digests))
+
+
+def _in_parts(places: IntArray, make: Callable[[IntArray], Columns]) -> Columns:
+    firsts = range(0, max(len(places), 1), AT_ONCE)
+    parts = [make(places[first : first + AT_ONCE]) for first in firsts]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
