@@ -36,7 +36,7 @@ def digests_of(market: Market, underlyings: Underlyings) -> Digests:
 def _of_shared(market: Market) -> bytes:
     digest = hashlib.sha256()
     for table in (*_tables(market.reference), market.rates.years, market.rates.zero):
-        digest.update(canonical(table).ravel())
+        digest.update(canonical(table).ravel().data)
     benchmark = market.benchmark
     said = {
         "sessions": [day.isoformat() for day in market.reference.sessions],
@@ -94,7 +94,7 @@ def digest_of(*arrays: FloatArray) -> bytes:
     """Digest the bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(canonical(array).ravel())
+        digest.update(canonical(array).ravel().data)
     return digest.digest()
 
 

@@ -53,7 +53,7 @@ def durations_of(keys: Sequence[Key], found: Securities, panel: FactorPanel) -> 
     cash = found.are("cash")
     duration[cash], error[cash], convexity[cash] = 0.0, 0.0, 0.0
     table = fund_durations()
-    for row in np.flatnonzero(published):
+    for row in np.flatnonzero(published).tolist():
         fund = table[keys[row].symbol]
         duration[row], error[row], convexity[row] = fund.duration, np.nan, fund.convexity
     return Durations(duration, error, convexity, published, observations)
