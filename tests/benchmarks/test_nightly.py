@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,6 +69,7 @@ async def test_a_night(database, tmp_path, figures: Figures, night: list[Night],
             f"{len(night[0].shares):,} symbols), {workers} worker(s)",
             f"{seconds:.1f} s; {statements['all'] / chunks:.0f} statements a chunk of {CHUNK}; "
             f"peak memory of a worker {peak():.0f} MiB; "
+            f"{cpu_seconds():.0f} s of processor in the pool; "
             f"{volume / len(accounts) / 1024:.0f} KiB a book stored",
         )
         figures.add("the same: seconds of the pool by engine", await shares_of_time(engine))
@@ -94,16 +95,27 @@ def counted(engine: Harness) -> Iterator[dict[str, int]]:
         sql_event.remove(pool, "before_cursor_execute", add)
 
 
+def pool() -> Sequence[Path]:
+    """What the system says of the processes of the pool."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [Path("/proc", child) for child in children]
+
+
 def peak() -> float:
     """The most memory that a process of the pool has had, in MiB."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    peaks = [
+    return max(
         int(line.split()[1]) / 1024
-        for child in children
-        for line in Path(f"/proc/{child}/status").read_text().splitlines()
+        for process in pool()
+        for line in (process / "status").read_text().splitlines()
         if line.startswith("VmHWM")
-    ]
-    return max(peaks)
+    )
+
+
+def cpu_seconds() -> float:
+    """What the pool has calculated for, together: on a busy machine less than it took."""
+    # The name stands in brackets and may have blanks: user and system time are counted after it.
+    spent = [(one / "stat").read_text().rpartition(")")[2].split()[11:13] for one in pool()]
+    return sum(int(ticks) for times in spent for ticks in times) / os.sysconf("SC_CLK_TCK")
 
 
 async def shares_of_time(engine: Harness) -> str:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from common.events.onboarding import Book, BookPosition
 from risk_engine.domain import BUILT, Market
 from risk_engine.engine.chunk import Calculated, StoredBook, calculate
+from risk_engine.engine.memo import Memo
 from tests.support.odd_books import odd_books, odd_market
 
 _POSITIONS = TypeAdapter(tuple[BookPosition, ...])
@@ -59,6 +60,35 @@ def test_a_book_alone_has_the_same_results_as_among_others(name, market, among_a
         engine for engine in BUILT if found.results[engine] != among_all[name].results[engine]
     ]
     assert not different
+
+
+def test_what_a_process_remembers_of_other_chunks_changes_no_number(market, among_all):
+    memo = Memo()
+    others = [one for name, one in BOOKS.items() if name not in COMPARED]
+    for some in (others[:3], others[3:], *([BOOKS[name]] for name in COMPARED)):
+        found = calculate([stored(one) for one in some], market, memo=memo)
+        assert len(found) == len(some)
+    for name in COMPARED:
+        (again,) = calculate([stored(BOOKS[name])], market, memo=memo)
+        assert isinstance(again, Calculated)
+        assert again.results == among_all[name].results
+
+
+def test_a_memo_takes_no_market_for_another(market):
+    (name,) = COMPARED[:1]
+    prices = market.prices
+    close, curves = prices.close * 1.01, replace(market.rates, zero=market.rates.zero + 0.01)
+    reference = replace(market.reference, close=market.reference.close[:, ::-1].copy())
+    memo = Memo()
+    for changed in (
+        market,
+        replace(market, prices=replace(prices, close=close)),
+        replace(market, rates=curves),
+        replace(market, reference=reference),
+    ):
+        (found,) = calculate([stored(BOOKS[name])], changed, memo=memo)
+        assert isinstance(found, Calculated)
+        assert found.results == alone(BOOKS[name], changed).results
 
 
 @pytest.mark.parametrize("name", COMPARED)

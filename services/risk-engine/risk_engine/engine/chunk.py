@@ -16,6 +16,7 @@ from risk_engine.domain import Book, EngineName, Failure, History, Market, Posit
 from risk_engine.engine.acceptance import refusal
 from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.frame import Frame, lay_out_chunk
+from risk_engine.engine.memo import Memo
 from risk_engine.engine.registry import ENGINES_BY_NAME, MODEL_VERSIONS
 from risk_engine.engine.results import Answer, pack
 from risk_engine.engine.snapshots import SnapshotRow, snapshots_of
@@ -83,28 +84,33 @@ def _untimed(_: str) -> AbstractContextManager[None]:
 
 
 def calculate(
-    books: Sequence[StoredBook], market: Market, stopwatch: Stopwatch = _untimed
+    books: Sequence[StoredBook],
+    market: Market,
+    stopwatch: Stopwatch = _untimed,
+    memo: Memo | None = None,
 ) -> list[Calculated | Failure]:
     """Run all engines over the books of a chunk; the answers are in the order of the books.
 
+    `memo` is what other chunks have found out already; it changes no number.
     A book that breaks an engine loses that engine's result alone, and costs the others nothing.
     """
     if not books:
         return []
+    memo = memo or Memo()
     try:
-        return _calculate(books, market, stopwatch)
+        return _calculate(books, market, stopwatch, memo)
     except Exception as error:  # noqa: BLE001 - a bug met by one book must not cost the others
         if len(books) == 1:
             return [_broken(error)]
         middle = len(books) // 2
         return [
-            *calculate(books[:middle], market, stopwatch),
-            *calculate(books[middle:], market, stopwatch),
+            *calculate(books[:middle], market, stopwatch, memo),
+            *calculate(books[middle:], market, stopwatch, memo),
         ]
 
 
 def _calculate(
-    stored: Sequence[StoredBook], market: Market, stopwatch: Stopwatch
+    stored: Sequence[StoredBook], market: Market, stopwatch: Stopwatch, memo: Memo
 ) -> list[Calculated | Failure]:
     opening_cash = {
         one.portfolio_id: one.opening_cash for one in stored if one.opening_cash is not None
@@ -120,6 +126,7 @@ def _calculate(
                 market,
                 opening_cash,
                 [stored[place].history or History.none() for place in accepted],
+                memo,
             )
         found = _calculated(frame, opening_cash, stopwatch)
         for place, answer in zip(accepted, found, strict=True):

@@ -6,16 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from risk_engine.engine.amounts import Amounts, amounts_of, share_of
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import (
-    CASH,
-    OWN,
-    Amounts,
-    Histories,
-    amounts_of,
-    histories_of,
-    share_of,
-)
+from risk_engine.engine.histories import CASH, OWN, Histories
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
@@ -81,7 +74,7 @@ def calculate(frame: Frame) -> list[Answer]:
 
     By underlying, signed: lots, options and shorts of one are one exposure.
     """
-    histories = histories_of(frame)
+    histories = frame.return_histories
     returns = frame.underlyings.returns[-WINDOW:]
     logs = log_returns(np.where(returns > -1, returns, np.nan))
     chunk = _Chunk(

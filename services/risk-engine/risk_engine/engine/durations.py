@@ -1,5 +1,6 @@
 """How far prices move with interest rates: as fund companies say, else as returns tell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from risk_engine.engine.asset_classes import fund_durations
 from risk_engine.engine.factor_panel import FactorPanel
 from risk_engine.engine.loadings import MARKET, RATES, Securities
-from risk_engine.engine.underlyings import Underlyings
+from risk_engine.engine.underlyings import Key
 from risk_engine.quant.blocks import blocks, filled
 from risk_engine.quant.factors import RATES_DEVIATION
 from risk_engine.quant.fixed_income import empirical_durations
@@ -30,9 +31,9 @@ class Durations:
     observations: IntArray
 
 
-def durations_of(underlyings: Underlyings, found: Securities, panel: FactorPanel) -> Durations:
-    """Find the duration of each underlying; NaN for private assets and short histories."""
-    count = len(underlyings)
+def durations_of(keys: Sequence[Key], found: Securities, panel: FactorPanel) -> Durations:
+    """Find the duration of each security; NaN for private assets and short histories."""
+    count = len(keys)
     duration, error = np.full(count, np.nan), np.full(count, np.nan)
     observations = np.zeros(count, dtype=np.int64)
     for columns in blocks(np.flatnonzero(found.regressed)):
@@ -52,7 +53,7 @@ def durations_of(underlyings: Underlyings, found: Securities, panel: FactorPanel
     cash = found.are("cash")
     duration[cash], error[cash], convexity[cash] = 0.0, 0.0, 0.0
     table = fund_durations()
-    for row in np.flatnonzero(published):
-        fund = table[underlyings.keys[row].symbol]
+    for row in np.flatnonzero(published).tolist():
+        fund = table[keys[row].symbol]
         duration[row], error[row], convexity[row] = fund.duration, np.nan, fund.convexity
     return Durations(duration, error, convexity, published, observations)

@@ -1,25 +1,33 @@
 """The factor model of a chunk: estimated once for all of its underlyings."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from datetime import date
+from typing import Any
 
 from risk_engine.domain import Market
 from risk_engine.engine.asset_classes import AssetClass
+from risk_engine.engine.digests import Digests, digests_of
 from risk_engine.engine.durations import Durations, durations_of
 from risk_engine.engine.factor_panel import FactorPanel, factor_panel
 from risk_engine.engine.loadings import (
     MARKET,
     Betas,
+    Estimates,
+    Funds,
     estimate,
     funds_of,
     securities_of,
     with_proxies,
 )
+from risk_engine.engine.memo import Columns, Memo
 from risk_engine.engine.underlyings import Underlyings
 from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
 __all__ = ["FACTORS", "FactorModel", "factor_model"]
+
+_BETAS, _DURATIONS = "betas.", "durations."
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +75,35 @@ class FactorModel:
         return self.panel.available
 
 
-def factor_model(underlyings: Underlyings, market: Market) -> FactorModel:
+def factor_model(
+    underlyings: Underlyings,
+    market: Market,
+    digests: Digests | None = None,
+    memo: Memo | None = None,
+) -> FactorModel:
     """Estimate the model of `underlyings` at the close of `market.as_of`."""
-    whole = factor_panel(market)
-    panel = whole.over(market.prices)
-    funds = funds_of(market, panel)
+    memo, digests = memo or Memo(), digests or digests_of(market, underlyings)
+    whole, panel, funds = memo.once("factors", digests.factors, lambda: _factors(market))
     found = securities_of(underlyings, market, panel, funds)
-    estimates = with_proxies(estimate(found, panel), underlyings, funds)
+
+    def estimated(rows: IntArray) -> Columns:
+        some = found.part(rows)
+        estimates = estimate(some, panel)
+        durations = durations_of([underlyings.keys[row] for row in rows.tolist()], some, panel)
+        own = {name: array for name, array in vars(estimates).items() if name != "betas"}
+        return {
+            "regressed": some.regressed,
+            **own,
+            **{_BETAS + name: array for name, array in vars(estimates.betas).items()},
+            **{_DURATIONS + name: array for name, array in vars(durations).items()},
+        }
+
+    known = memo.rows("estimates", digests.factors, digests.underlyings, estimated)
+    estimates = Estimates(
+        betas=Betas(**_fields(Betas, known, _BETAS)),
+        **_fields(Estimates, known, "", without=("betas",)),
+    )
+    estimates = with_proxies(estimates, underlyings, funds)
     private, cash = found.are("private"), found.are("cash")
     return FactorModel(
         factors=FACTORS,
@@ -85,13 +115,30 @@ def factor_model(underlyings: Underlyings, market: Market) -> FactorModel:
         specific_variance=estimates.specific_variance,
         r_squared=estimates.r_squared,
         observations=estimates.observations,
-        prior_only=~found.regressed & ~private & ~cash,
+        prior_only=~known["regressed"] & ~private & ~cash,
         proxied=private,
         stale=found.stale,
         classes=found.classes,
         betas=estimates.betas,
-        durations=durations_of(underlyings, found, panel),
+        durations=Durations(**_fields(Durations, known, _DURATIONS)),
         excess=found.excess,
         recent=panel.returns,
         panel=whole,
     )
+
+
+def _factors(market: Market) -> tuple[FactorPanel, FactorPanel, Funds]:
+    # Over the sessions of the reference, over those of the prices, and the funds told from them.
+    whole = factor_panel(market)
+    panel = whole.over(market.prices)
+    return whole, panel, funds_of(market, panel)
+
+
+def _fields(
+    kind: type[Any], columns: Columns, prefix: str, without: Collection[str] = ()
+) -> dict[str, Any]:
+    return {
+        field.name: columns[prefix + field.name]
+        for field in fields(kind)
+        if field.name not in without
+    }

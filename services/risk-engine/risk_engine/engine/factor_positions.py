@@ -11,8 +11,8 @@ import numpy as np
 
 from risk_engine.domain import Position
 from risk_engine.engine.account_beta import AccountBetas, account_betas
+from risk_engine.engine.amounts import Amounts
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import Amounts
 from risk_engine.engine.loadings import MARKET, SESSIONS_PER_YEAR
 from risk_engine.engine.results import table
 from risk_engine.engine.underlyings import NO_UNDERLYING

@@ -5,7 +5,6 @@ import json
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -14,14 +13,14 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from risk_engine.domain import Book, History, Market, Position, Prices, Snapshots
+from risk_engine.domain import Book, History, Market, Position, Prices
+from risk_engine.engine.digests import canonical, said
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.ledger import in_order
 from risk_engine.engine.options import Contracts
 from risk_engine.engine.performance import returns_of
-from risk_engine.engine.underlyings import Underlyings
 from risk_engine.engine.valuation import MODEL_VERSION
-from risk_engine.quant.panel import MAX_PRICE_AGE, NO_COLUMN, FloatArray
+from risk_engine.quant.panel import MAX_PRICE_AGE, FloatArray
 
 
 def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | None = None) -> str:
@@ -79,23 +78,21 @@ class Fingerprints:
     @cached_property
     def _inputs(self) -> Sequence[bytes]:
         frame = self._frame
-        shared = _digest_of_shared(frame.market)
-        columns = _digests_of_underlyings(frame.market, frame.underlyings)
         contracts = _digests_of_contracts(frame.market, frame.contracts)
         returns = returns_of(frame)
         inputs = []
         for account, book in enumerate(frame.books):
             opening_cash = self._opening_cash.get(book.portfolio_id)
-            digest = hashlib.sha256(shared)
+            digest = hashlib.sha256(frame.digests.shared)
             digest.update(input_hash(book, frame.market.prices, frame.as_of, opening_cash).encode())
             mine = frame.exposures.account == account
             for rows, digests in (
-                (frame.exposures.underlying[mine], columns),
+                (frame.exposures.underlying[mine], frame.digests.underlyings),
                 (frame.exposures.contract[mine], contracts),
             ):
                 for row in np.unique(rows[rows >= 0]).tolist():
                     digest.update(digests[row])
-            digest.update(_canonical(returns[:, account]))
+            digest.update(canonical(returns[:, account]))
             digest.update(_remembered(frame.histories[account]))
             inputs.append(digest.digest())
         return inputs
@@ -107,66 +104,11 @@ def _remembered(history: History) -> bytes:
     return json.dumps(prices, sort_keys=True).encode()
 
 
-def _digest_of_shared(market: Market) -> bytes:
-    digest = hashlib.sha256()
-    for table in (*_tables(market.reference), market.rates.years, market.rates.zero):
-        digest.update(_canonical(table))
-    benchmark = market.benchmark
-    said = {
-        "sessions": [day.isoformat() for day in market.reference.sessions],
-        "symbols": market.reference.symbols,
-        "scenarios": None if market.scenarios is None else market.scenarios.digest,
-        "limits": [market.limits.gross_dollar_gamma, market.limits.gross_vega],
-        "curves": [day.isoformat() for day in market.rates.sessions],
-        "benchmark": None
-        if benchmark is None
-        else [benchmark.name, benchmark.as_of.isoformat(), sorted(benchmark.weights.items())],
-    }
-    digest.update(json.dumps(said, sort_keys=True).encode())
-    return digest.digest()
-
-
-def _digests_of_underlyings(market: Market, underlyings: Underlyings) -> Sequence[bytes]:
-    tables = _tables(market.prices)
-    digests = []
-    for key, security, column in zip(
-        underlyings.keys, underlyings.securities, underlyings.column.tolist(), strict=True
-    ):
-        digest = hashlib.sha256(repr((key, security)).encode())
-        digest.update(_said(market.snapshots, key.symbol))
-        if column != NO_COLUMN:
-            for table in tables:
-                digest.update(_canonical(table[:, column]))
-        digests.append(digest.digest())
-    return digests
-
-
 def _digests_of_contracts(market: Market, contracts: Contracts) -> Sequence[bytes]:
     return [
-        hashlib.sha256(one.symbol.encode() + _said(market.snapshots, one.symbol)).digest()
+        hashlib.sha256(one.symbol.encode() + said(market.snapshots, one.symbol)).digest()
         for one in contracts.contracts
     ]
-
-
-def _said(snapshots: Snapshots, symbol: str) -> bytes:
-    row = snapshots.rows.get(symbol)
-    if row is None:
-        return b"nothing"
-    said = [getattr(snapshots, one.name)[row] for one in fields(snapshots)[1:]]
-    return _canonical(np.array(said))
-
-
-def _tables(prices: Prices) -> Sequence[FloatArray]:
-    tables = (
-        *(prices.close, prices.split_ratio, prices.dividend),
-        *(prices.open, prices.high, prices.low, prices.volume),
-    )
-    return [table for table in tables if table is not None]
-
-
-def _canonical(values: FloatArray) -> bytes:
-    # NaN has many bit patterns; one stands for all.
-    return np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes()
 
 
 def _cells(
@@ -182,7 +124,7 @@ def _cells(
     row, place = np.nonzero(~np.isnan(used) if math.isnan(idle) else used != idle)
     days = [prices.sessions[rows.start + one].toordinal() for one in row.tolist()]
     where = np.array([len(days), *days, *place.tolist()], dtype="<i8")
-    return where.tobytes() + _canonical(used[row, place])
+    return where.tobytes() + canonical(used[row, place]).tobytes()
 
 
 def _facts(position: Position) -> list[str | None]:

@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
 
 from risk_engine.domain import Book, History, Market, Valuation
+from risk_engine.engine.digests import Digests, digests_of
 from risk_engine.engine.factor_model import FactorModel, factor_model
+from risk_engine.engine.histories import Histories, histories_of
 from risk_engine.engine.listing import contracts_of
+from risk_engine.engine.memo import Memo
 from risk_engine.engine.options import Contracts, price_contracts
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, underlyings_of
@@ -57,7 +61,8 @@ class Frame:
 
     `dollar_deltas` are by account and underlying, (accounts, underlyings): the sum over holdings
     that could be modelled. `net_asset_value` is (accounts,). `histories` are what is stored of the
-    accounts' sessions before `as_of`.
+    accounts' sessions before `as_of`. `digests` are of what the frame is made from, `memo` what is
+    known from other frames.
     """
 
     market: Market
@@ -70,11 +75,18 @@ class Frame:
     exposures: Exposures
     dollar_deltas: FloatArray
     factor_model: FactorModel
+    digests: Digests
+    memo: Memo
 
     @property
     def as_of(self) -> date:
         """Return the session at whose close everything stands."""
         return self.market.as_of
+
+    @cached_property
+    def return_histories(self) -> Histories:
+        """Return the underlyings' returns, gaps filled."""
+        return histories_of(self.underlyings, self.market.prices, self.factor_model)
 
     @property
     def net_asset_value(self) -> FloatArray:
@@ -87,10 +99,13 @@ def lay_out_chunk(
     market: Market,
     opening_cash: Mapping[UUID, Decimal],
     histories: Sequence[History],
+    memo: Memo | None = None,
 ) -> Frame:
     """Lay out books none of which `engine.acceptance.refusal` refuses."""
+    memo = memo or Memo()
     underlyings = underlyings_of(books, market)
-    contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market)
+    digests = digests_of(market, underlyings)
+    contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market, memo)
     valued = value(
         books,
         market.prices,
@@ -110,7 +125,9 @@ def lay_out_chunk(
         contracts=contracts,
         exposures=exposures,
         dollar_deltas=_by_underlying(exposures, len(books), len(underlyings)),
-        factor_model=factor_model(underlyings, market),
+        factor_model=factor_model(underlyings, market, digests, memo),
+        digests=digests,
+        memo=memo,
     )
 
 

@@ -77,6 +77,17 @@ class Securities:
     beta_regressed: BoolArray
     stale: BoolArray
 
+    def part(self, rows: IntArray) -> "Securities":
+        """Return some of the securities."""
+        return Securities(
+            excess=self.excess[:, rows],
+            classes=tuple(self.classes[row] for row in rows.tolist()),
+            prior=self.prior[rows],
+            regressed=self.regressed[rows],
+            beta_regressed=self.beta_regressed[rows],
+            stale=self.stale[rows],
+        )
+
     def are(self, wanted: AssetClass) -> BoolArray:
         """Tell which securities are of a class, (securities,)."""
         return np.array([one == wanted for one in self.classes], dtype=np.bool_)

@@ -9,7 +9,9 @@ import numpy as np
 
 from common.options import Contract
 from risk_engine.domain import Market
+from risk_engine.engine.known_options import greeks_of
 from risk_engine.engine.listing import Listed, Listing, mids
+from risk_engine.engine.memo import Memo
 from risk_engine.engine.option_inputs import (
     DividendSource,
     Inputs,
@@ -18,7 +20,7 @@ from risk_engine.engine.option_inputs import (
     inputs_of,
 )
 from risk_engine.engine.underlyings import NO_UNDERLYING, Key, Underlyings
-from risk_engine.quant.greeks import price_and_greeks, with_an_hour_left
+from risk_engine.quant.greeks import with_an_hour_left
 from risk_engine.quant.implied_volatility import TOO_CHEAP, implied_volatility
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.pricing import Greeks, Options
@@ -69,7 +71,9 @@ class Contracts:
         return len(self.contracts)
 
 
-def price_contracts(listing: Listing, underlyings: Underlyings, market: Market) -> Contracts:
+def price_contracts(
+    listing: Listing, underlyings: Underlyings, market: Market, memo: Memo | None = None
+) -> Contracts:
     """Price contracts at the close of `market.as_of`."""
     # Neighbours are priced as well: their rows come first among those of their contract.
     beside = {Listed(one, 1.0, ()) for listed in listing.values() for one in listed.neighbours}
@@ -91,7 +95,7 @@ def price_contracts(listing: Listing, underlyings: Underlyings, market: Market) 
     nearby = _from_neighbours(distinct, row_of, terms, implied.volatility)
     volatility, sources = _volatilities(implied.volatility, nearby, underlying, inputs, underlyings)
     terms = replace(terms, volatility=volatility)
-    greeks = _greeks(terms, inputs)
+    greeks = _greeks(terms, inputs, memo or Memo())
     price, price_sources = _prices(mid, greeks, terms)
     return Contracts(
         contracts=tuple(contracts),
@@ -173,10 +177,10 @@ def _from_neighbours(
     return found
 
 
-def _greeks(terms: Options, inputs: Inputs) -> Greeks:
+def _greeks(terms: Options, inputs: Inputs, memo: Memo) -> Greeks:
     # At expiry volatility no longer matters, and nobody quotes one.
     settled = replace(terms, volatility=np.where(terms.years <= 0, 0.0, terms.volatility))
-    greeks = price_and_greeks(settled, inputs.american)
+    greeks = greeks_of(memo, settled, inputs.american)
     # The future stands still when rates move: only the discounting of its option does not.
     futures_rho = -np.maximum(terms.years, 0.0) * greeks.price / 100
     greeks = replace(greeks, rho=np.where(inputs.on_future, futures_rho, greeks.rho))

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import factor_returns, histories_of, number_of
+from risk_engine.engine.histories import factor_returns, number_of
+from risk_engine.engine.known_options import grid_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.backtest import DAYS
 from risk_engine.quant.filtered_simulation import (
@@ -20,7 +21,7 @@ from risk_engine.quant.filtered_simulation import (
 from risk_engine.quant.gain_tables import damped_returns, damping
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import MIN_COVERAGE
-from risk_engine.quant.revaluation import RevaluationGrid, profit_and_loss, revaluation_grid
+from risk_engine.quant.revaluation import RevaluationGrid, profit_and_loss
 from risk_engine.quant.volatility import EWMA_MINIMUM, ewma_volatility
 
 VOLATILITY_INDEX: Final = "VIX"
@@ -132,7 +133,7 @@ class Held:
 
 def scenarios_of(frame: Frame) -> Scenarios:
     """Filter the histories of a frame's underlyings and factors."""
-    returns, dates = histories_of(frame).returns, frame.market.prices.sessions
+    returns, dates = frame.return_histories.returns, frame.market.prices.sessions
     sessions = len(returns)
     count = max(0, min(WINDOW, sessions - EWMA_MINIMUM))
     needed = min(sessions, WINDOW + DAYS + EWMA_MINIMUM)
@@ -145,7 +146,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
     return Scenarios(
         sessions=dates[len(dates) - count :],
         underlyings=underlyings,
-        factors=Series.of(factor_returns(frame)),
+        factors=Series.of(factor_returns(frame.factor_model)),
         modelled=modelled,
         proxied=np.asarray(proxied & modelled),
         key=np.array([number_of(key) for key in frame.underlyings.keys], dtype=np.uint64),
@@ -210,7 +211,7 @@ def _option_gains(
     on, options = contracts.underlying[known], terms.part(known)
     damped = damping(options.years)
     of_returns = np.where(contracts.on_future[known], damped, 1.0)
-    grid = revaluation_grid(options, contracts.american[known])
+    grid = grid_of(frame.memo, options, contracts.american[known])
     plain_change, filtered_change = _volatility_changes(frame, count)
     of_volatility = np.where(contracts.on_future[known], 0.0, damped)
     gains = np.full((2, len(contracts), count), np.nan)

@@ -5,6 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
+from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.risk_scenarios import Held, OptionGains, Scenarios
 from risk_engine.quant.gain_tables import gain_tables, gains, places
@@ -42,7 +43,9 @@ def simulate(frame: Frame, scenarios: Scenarios, held: Held) -> SimulatedRisk:
         unknown[:] = True
     pnl = np.zeros((2, books, DRAWS))
     if not unknown.all():
-        draws = draw(model.covariance)
+        draws = frame.memo.once(
+            "draws", digest_of(model.covariance), lambda: draw(model.covariance)
+        )
         symbols = FactorModel(
             np.where(known[:, None], model.loadings, 0.0),
             np.sqrt(np.where(known, model.specific_variance, 0.0)),

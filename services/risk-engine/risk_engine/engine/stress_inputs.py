@@ -9,7 +9,9 @@ import numpy as np
 
 from risk_engine.domain import Position
 from risk_engine.domain.scenarios import MARKET, RATES
+from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
+from risk_engine.engine.known_options import stressed_prices_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
 from risk_engine.quant.factors import FACTORS
@@ -18,7 +20,7 @@ from risk_engine.quant.reverse_stress import Book
 from risk_engine.quant.stress import FactorAxis, Underlyings
 from risk_engine.quant.stress_attribution import Positions
 from risk_engine.quant.stressed_options import Contracts
-from risk_engine.quant.stressed_prices import StressedPrices, stressed_prices
+from risk_engine.quant.stressed_prices import StressedPrices
 
 AXIS: Final = FactorAxis(market=FACTORS.index(MARKET), rates=FACTORS.index(RATES))
 
@@ -92,7 +94,11 @@ def stress_inputs(frame: Frame) -> StressInputs:
         is_proxied=_marked(row, model.proxied.tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
         known=known,
-        covariance=stress_covariance(model.returns, AXIS.market),
+        covariance=frame.memo.once(
+            "stress covariance",
+            digest_of(model.returns),
+            lambda: stress_covariance(model.returns, AXIS.market),
+        ),
     )
 
 
@@ -139,7 +145,7 @@ def _contracts(frame: Frame, used: IntArray) -> tuple[Contracts, StressedPrices]
     """Return some of the frame's contracts, each option on a future moving with its own."""
     listed = frame.contracts
     terms, on_future = listed.terms.part(used), listed.on_future[used]
-    prices = stressed_prices(terms, listed.american[used], on_future)
+    prices = stressed_prices_of(frame.memo, terms, listed.american[used], on_future)
     rows = np.arange(len(used), dtype=np.int64)
     now = (terms.spot[:, None], terms.volatility[:, None], np.zeros((len(rows), 1)))
     own = len(frame.underlyings)

@@ -1,21 +1,16 @@
 """The engine `volatility`: how much a book varies, as it is held now and as it was lived with."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from risk_engine.domain import Status
+from risk_engine.engine.amounts import Amounts, amounts_of, profits
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import (
-    MINIMUM,
-    SOURCES,
-    Amounts,
-    Histories,
-    amounts_of,
-    histories_of,
-    profits,
-)
+from risk_engine.engine.histories import MINIMUM, SOURCES
+from risk_engine.engine.memo import Columns
 from risk_engine.engine.performance import returns_of
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.valuation import LEAST_AMOUNT
@@ -89,7 +84,7 @@ def calculate(frame: Frame) -> list[Answer]:
     `holdings` is what is held now, options at their dollar delta, through the past: risk.
     `realised` is what the account went through, from its net asset values: performance.
     """
-    histories = histories_of(frame)
+    histories = frame.return_histories
     amounts = amounts_of(frame, histories)
     held = profits(frame, histories, amounts)
     ranked = rolling_volatility(held, RANKED)
@@ -104,7 +99,7 @@ def calculate(frame: Frame) -> list[Answer]:
         trend=volatility_trend(held),
         percentile=volatility_percentile(ranked),
     )
-    underlyings = _underlyings(frame, histories)
+    underlyings = _underlyings(frame)
     return [
         _answer(frame, account, findings, amounts, _held(frame, account, underlyings))
         for account in range(len(frame.books))
@@ -237,25 +232,34 @@ def _trend(trend: Trend, account: int) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, eq=False)
-class _Underlyings:
-    measured: Measured
-    forecast: har.Forecast
-    histories: Histories
+def _underlyings(frame: Frame) -> Columns:
+    """Measure each underlying, (underlyings, ...): what `_held` lists of them."""
+    # As contiguous rows, of which each is digested by itself.
+    returns = np.ascontiguousarray(frame.return_histories.returns.T)
+    digests = [
+        hashlib.sha256(bars + row.tobytes()).digest()
+        for bars, row in zip(frame.digests.underlyings, returns, strict=True)
+    ]
+
+    def measured(rows: IntArray) -> Columns:
+        logs = log_returns(np.where(returns[rows] > -1, returns[rows], np.nan).T)
+        variance = _ranges(frame, logs, frame.underlyings.column[rows])
+        variance = np.where(np.isfinite(variance), variance, logs**2)
+        found, forecast = measure(logs), har.forecast_volatility(variance)
+        return {
+            "volatility": found.volatility.T,
+            "ewma": found.fast,
+            "forecast": forecast.volatility,
+            "model": forecast.model,
+        }
+
+    return frame.memo.rows("volatility", b"", digests, measured)
 
 
-def _underlyings(frame: Frame, histories: Histories) -> _Underlyings:
-    returns = np.where(histories.returns > -1, histories.returns, np.nan)
-    logs = log_returns(returns)
-    variance = _ranges(frame, logs)
-    variance = np.where(np.isfinite(variance), variance, logs**2)
-    return _Underlyings(measure(logs), har.forecast_volatility(variance), histories)
-
-
-def _ranges(frame: Frame, logs: FloatArray) -> FloatArray:
+def _ranges(frame: Frame, logs: FloatArray, column: IntArray) -> FloatArray:
     # Variances from opening, high and low where there are such.
     variance = np.full(logs.shape, np.nan)
-    prices, column = frame.market.prices, frame.underlyings.column
+    prices = frame.market.prices
     if prices.open is None or prices.high is None or prices.low is None:
         return variance
     priced = np.flatnonzero(column != NO_COLUMN)
@@ -271,21 +275,22 @@ def _ranges(frame: Frame, logs: FloatArray) -> FloatArray:
     return variance
 
 
-def _held(frame: Frame, account: int, found: _Underlyings) -> dict[str, Any]:
+def _held(frame: Frame, account: int, found: Columns) -> dict[str, Any]:
     deltas, nav = frame.dollar_deltas[account], float(frame.net_asset_value[account])
+    histories = frame.return_histories
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
     keys = [frame.underlyings.keys[row] for row in held]
-    volatility = found.measured.volatility[:, held]
+    volatility = found["volatility"][held].T
     return table(
         symbol=[key.symbol for key in keys],
         subtype=[key.subtype for key in keys],
         dollar_delta=deltas[held],
         weight=deltas[held] / (nav if nav >= LEAST_AMOUNT else np.nan),
         **{f"volatility_{window}d": volatility[place] for place, window in enumerate(WINDOWS)},
-        ewma=found.measured.fast[held],
-        forecast=found.forecast.volatility[held],
-        forecast_model=[har.MODELS[model] for model in found.forecast.model[held]],
-        observations=found.histories.observations[held],
-        source=[SOURCES[source] for source in found.histories.source[held]],
+        ewma=found["ewma"][held],
+        forecast=found["forecast"][held],
+        forecast_model=[har.MODELS[model] for model in found["model"][held]],
+        observations=histories.observations[held],
+        source=[SOURCES[source] for source in histories.source[held]],
     )

@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from risk_engine.domain import Failure, Market
 from risk_engine.engine.chunk import Calculated, StoredBook, calculate
+from risk_engine.engine.memo import Memo
+
+_MEMO = Memo()
+"""Of this process: its chunks come one at a time, and those of a night share their market."""
 
 
 class Span(NamedTuple):
@@ -29,4 +33,4 @@ def calculate_in_time(
         yield
         spans.append(Span(name, began, time.time_ns()))
 
-    return calculate(books, market, stopwatch), spans
+    return calculate(books, market, stopwatch, _MEMO), spans
