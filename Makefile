@@ -80,6 +80,10 @@ fault-smoke: .venv/.dev ## Some of it, always the same: what CI runs beside chec
 	@REQUIRE_RABBITMQ=1 $(MAKE) --no-print-directory fault SEED=1 POINTS=1 ROUNDS=1 \
 		ARGS="-k 'crash_point or first_start or multiplied or random_moments or postgres_ended or redrive' $(ARGS)"
 
+.PHONY: mutate
+mutate: .venv/.dev ## Make mistakes in copies of the risk engine, one at a time: tests must notice each
+	@$(BIN)/pytest tests/mutation -m mutation -n 2 --dist load $(ARGS)
+
 .PHONY: bench
 bench: .venv/.dev ## Measure and print the rows of docs/benchmarks.md (about half an hour on a quiet machine)
 	@$(BIN)/pytest tests/benchmarks -m benchmark -s $(ARGS)

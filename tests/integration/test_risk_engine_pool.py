@@ -111,7 +111,8 @@ async def test_a_call_that_nobody_waits_for_any_longer_holds_up_no_other(pool):
         assert await pool.run(os.getpid)
 
 
-async def test_a_process_has_no_more_than_it_needs(pool):
+async def test_a_process_has_no_more_than_it_needs(pool, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     modules = await pool.run(eval, "set(__import__('sys').modules)")
     assert {"numpy", "risk_engine.engine.chunk"} <= modules
     assert not {"fastapi", "sqlalchemy", "pyarrow", "pytest", "risk_engine.main"} & modules

@@ -149,6 +149,14 @@ def test_a_short_pays_the_dividend_a_long_receives():
     assert totals.net_asset_value.tolist() == [25.0, -25.0]
 
 
+def test_a_dividend_is_paid_on_the_shares_of_the_evening_before():
+    ratio = np.array([[1.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+    dividend = np.array([[0.0, 0.0], [0.0, 0.0], [0.5, 0.0]])
+    held = holdings((0, 0, 10, 1, 18.0, 1, NEVER, NAN))
+    values, _ = valued(held, accounts(1_000.0), a_panel=panel(CLOSE, ratio, dividend))
+    assert (values.split_factor.tolist(), values.dividend_income.tolist()) == ([2.0], [5.0])
+
+
 def test_what_happens_to_a_share_after_its_sale_is_not_the_sellers():
     # Sold on day 11; on day 12 the share splits and pays.
     ratio = np.array([[1.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
@@ -169,6 +177,14 @@ def test_on_the_opening_day_nav_is_the_equity_to_the_last_bit():
     only = Panel(np.array([10]), close, np.ones(close.shape), np.zeros(close.shape))
     _, totals = valued(holdings(*rows), accounts(123_456_789.01), 10, only)
     assert totals.net_asset_value.tolist() == [123_456_789.01]
+
+
+def test_what_is_bought_on_the_opening_day_is_part_of_the_equity():
+    held = holdings((0, 0, 10, 1, 18.0, 10, NEVER, NAN))
+    for day, worth in ((10, 1_000.0), (12, 1_020.0)):
+        _, totals = valued(held, accounts(1_000.0), day)
+        assert totals.opening_cash.tolist() == [800.0]
+        assert totals.net_asset_value.tolist() == [worth]
 
 
 def test_stored_opening_cash_stands_in_for_an_opening_before_the_panel():
