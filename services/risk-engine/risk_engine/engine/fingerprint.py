@@ -92,7 +92,7 @@ class Fingerprints:
             ):
                 for row in np.unique(rows[rows >= 0]).tolist():
                     digest.update(digests[row])
-            digest.update(canonical(returns[:, account]))
+            digest.update(canonical(returns[:, account]).data)
             digest.update(_remembered(frame.histories[account]))
             inputs.append(digest.digest())
         return inputs

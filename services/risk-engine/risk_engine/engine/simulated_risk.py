@@ -55,7 +55,14 @@ def simulate(frame: Frame, scenarios: Scenarios, held: Held) -> SimulatedRisk:
         _add_options(pnl, draws, symbols, scenarios.gains, held.part(held.is_option))
     pnl[:, unknown] = np.nan
     observed, proxied = pnl
-    return SimulatedRisk(historical_risk(observed + proxied), historical_risk(observed))
+    whole = historical_risk(observed + proxied)
+    # Without proxied holdings both are the same draws.
+    mixed = np.flatnonzero(proxied.any(axis=1))
+    apart = historical_risk(observed[mixed])
+    without = TailRisk(whole.value_at_risk.copy(), whole.expected_shortfall.copy())
+    without.value_at_risk[mixed] = apart.value_at_risk
+    without.expected_shortfall[mixed] = apart.expected_shortfall
+    return SimulatedRisk(whole, without)
 
 
 def _add_linear(pnl: FloatArray, draws: Draws, symbols: FactorModel, held: Held) -> None:
