@@ -12,11 +12,6 @@ import pytest_asyncio
 from common.telemetry import configure_logging
 from tests.support.databases import FreshDatabase, copied_database, migrated_template
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    # As in the processes that calculate, and before numpy is imported: the threads of two workers
-    # on two cores wait for one another, which took three times as long.
-    os.environ.setdefault(_name, "1")
-
 for _name in list(os.environ):
     # A developer's own settings must not reach the services under test.
     if _name in {"DATABASE_URL", "BROKER", "NAMESPACE", "SECRET_KEY", "PORT", "ENVIRONMENT"}:

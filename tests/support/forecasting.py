@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import numpy as np
 
@@ -72,7 +73,14 @@ def pooled_exceedances(seeds: Iterable[int], days: int, scale: float = 1.0) -> E
     """Count days beyond `scale` times the value at risk over markets of many seeds."""
     total, count = 0, np.zeros(3, dtype=np.int64)
     for seed in seeds:
-        for one in forecasts(simulated_returns(seed, days), EXPOSURE, days):
-            count += (-one.pnl[:, None] > scale * one.value_at_risk).sum(axis=(0, 2))
-            total += one.pnl.size
+        pnl, value_at_risk = _forecast(seed, days)
+        count += (-pnl > scale * value_at_risk).sum(axis=1)
+        total += pnl.size
     return Exceedances(total, count)
+
+
+@cache
+def _forecast(seed: int, days: int) -> tuple[np.ndarray, np.ndarray]:
+    # What happened, (days,), and value at risk, (confidences, days).
+    found = joined(forecasts(simulated_returns(seed, days), EXPOSURE, days))
+    return found.pnl[0], found.value_at_risk[0]

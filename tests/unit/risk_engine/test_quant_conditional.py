@@ -142,7 +142,7 @@ def test_plausibility_is_the_distance_scipy_s_law_gives(seed):
         inner = covariance[np.ix_(stated, stated)] * horizon[row]
         squared = scenario[stated] @ np.linalg.inv(inner) @ scenario[stated]
         assert answer.distance[row] ** 2 == pytest.approx(squared, rel=1e-4)
-        law = stats.f(count, 5).sf(squared / count * 5 / 3)
+        law = stats.f.sf(squared / count * 5 / 3, count, 5)
         assert answer.probability[row] == pytest.approx(law, rel=1e-3)
 
 

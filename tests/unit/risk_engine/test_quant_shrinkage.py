@@ -217,4 +217,8 @@ def test_no_series_depends_on_its_company(seed):
     alone = ridge(
         moments(x, y[:, [2]], np.ones(200)), variance[:1], Prior(prior.mean[:1], prior.deviation)
     )
-    np.testing.assert_allclose(together.coefficients[2], alone.coefficients[0], rtol=1e-12)
+    # To the last digits of the largest: a coefficient that nearly cancels has fewer of its own.
+    size = np.abs(alone.coefficients[0]).max()
+    np.testing.assert_allclose(
+        together.coefficients[2], alone.coefficients[0], rtol=1e-12, atol=1e-14 * size
+    )

@@ -1,5 +1,7 @@
 """Volatility that clusters: its mean square is one whatever it does in between."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -13,19 +15,30 @@ def market_shocks(seed):
     return draws.normals(seed, "factor/market", len(DAYS))[:, 0]
 
 
-def many_paths(count=400):
+@cache
+def mood_of(seed):
+    return weather.mood(seed, market_shocks(seed), DAYS, Dial())
+
+
+def many_paths(count):
     knots = np.stack([draws.Streams(5).at(f"w/{n}").standard_normal(KNOTS) for n in range(count)])
     return weather.log_weather(knots, DAYS)
 
 
-def test_own_weather_has_the_same_variance_on_every_day():
-    variance = many_paths(2_000).var(axis=0)
+@pytest.fixture(scope="module")
+def paths():
+    """Two thousand; they are let go after this module, being large."""
+    return many_paths(2_000)
+
+
+def test_own_weather_has_the_same_variance_on_every_day(paths):
+    variance = paths.var(axis=0)
     assert variance.mean() == pytest.approx(weather.OWN_VARIANCE, rel=0.02)
     assert np.abs(variance / weather.OWN_VARIANCE - 1).max() < 0.2  # 4.5 standard errors
 
 
 def test_own_weather_is_remembered_for_months_and_forgotten_after_years():
-    paths = many_paths()
+    paths = many_paths(400)
     centred = paths / np.sqrt(weather.OWN_VARIANCE)
 
     def memory(lag):
@@ -36,26 +49,21 @@ def test_own_weather_is_remembered_for_months_and_forgotten_after_years():
     assert abs(memory(700)) < 0.05
 
 
-def test_a_multiplier_of_own_weather_has_a_mean_square_of_one():
-    squares = np.exp(2 * (many_paths(2_000) - weather.OWN_VARIANCE))
+def test_a_multiplier_of_own_weather_has_a_mean_square_of_one(paths):
+    squares = np.exp(2 * (paths - weather.OWN_VARIANCE))
     assert squares.mean() == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize("exponent", [1.0, 0.5, 0.0])
 def test_shares_of_the_mood_have_a_mean_square_of_one_over_many_markets(exponent):
-    means = []
-    for seed in range(150):
-        mood = weather.mood(seed, market_shocks(seed), DAYS, Dial())
-        means.append((mood.share(exponent) ** 2).mean())
+    means = [(mood_of(seed).share(exponent) ** 2).mean() for seed in range(150)]
     error = np.std(means) / np.sqrt(len(means))
     assert np.mean(means) == pytest.approx(1, abs=max(4 * error, 1e-12))
     assert error < 0.05
 
 
 def test_crises_come_as_often_and_last_as_long_as_they_should():
-    within = np.concatenate(
-        [weather.mood(seed, market_shocks(seed), DAYS, Dial()).crisis for seed in range(40)]
-    )
+    within = np.concatenate([mood_of(seed).crisis for seed in range(40)])
     onsets = np.count_nonzero(np.diff(within.astype(int)) == 1)
     calm = np.count_nonzero(~within)
     assert onsets / calm == pytest.approx(CRISIS_ONSET, rel=0.2)
@@ -64,8 +72,7 @@ def test_crises_come_as_often_and_last_as_long_as_they_should():
 
 def test_a_crisis_begins_with_a_fall_and_comes_and_goes_by_and_by():
     for seed in range(10):
-        shocks = market_shocks(seed)
-        mood = weather.mood(seed, shocks, DAYS, Dial())
+        shocks, mood = market_shocks(seed), mood_of(seed)
         [onsets] = np.nonzero(~mood.crisis[:-1] & mood.crisis[1:])
         assert len(onsets) > 5
         assert np.all(shocks[onsets] < -1.5)
