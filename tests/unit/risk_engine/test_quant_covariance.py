@@ -182,11 +182,22 @@ def test_shrunk_correlations_are_smaller_and_volatilities_the_same():
     np.testing.assert_allclose(shrunk[away], (1 - intensity) * plain[away], rtol=1e-12)
 
 
-def test_with_equal_weights_the_intensity_is_that_of_standardised_series():
-    returns = drawn(200, 5, 10)
-    standard = returns / np.sqrt(np.mean(returns**2, axis=0))
-    theirs = LedoitWolf(assume_centered=True).fit(standard).shrinkage_
-    assert shrunk_ewma_covariance(returns, np.inf, np.inf)[1] == pytest.approx(theirs, rel=1e-10)
+@pytest.mark.parametrize(("half_life", "seed"), [(np.inf, 10), (63.0, 11)])
+def test_the_intensity_is_the_noise_of_correlations_over_their_size(half_life, seed):
+    """Schäfer and Strimmer 2005, pair by pair, with weights in the place of 1/n."""
+    returns = drawn(200, 5, seed)
+    weights = exponential_weights(200, half_life)
+    standard = returns / np.sqrt(weights @ returns**2)
+    noise = size = 0.0
+    for one in range(5):
+        for other in range(5):
+            if one != other:
+                products = standard[:, one] * standard[:, other]
+                correlation = weights @ products
+                noise += weights**2 @ (products - correlation) ** 2
+                size += correlation**2
+    found = shrunk_ewma_covariance(returns, half_life, half_life)[1]
+    assert found == pytest.approx(min(noise / size, 1.0), rel=1e-10)
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 1e4))

@@ -80,13 +80,14 @@ def shrunk_ewma_covariance(
     """Return `ewma_covariance` with its correlations shrunk to the identity, and the intensity.
 
     Ledoit and Wolf's identity is one of series in the same unit; yield changes and returns are not,
-    so the series are standardised first and each keeps its own volatility.
+    so the series are standardised first and each keeps its own volatility. The diagonal is then 1
+    whatever is drawn: only the noise of the correlations counts (Schäfer and Strimmer 2005).
     """
     volatility, correlation = _ewma_parts(returns, volatility_half_life, correlation_half_life)
     weights = exponential_weights(len(returns), correlation_half_life)
     scale = np.sqrt(weights @ returns**2)
     standard = np.divide(returns, scale, out=np.zeros_like(returns), where=scale > 0)
-    intensity = _intensity(standard, weights, np.eye(returns.shape[1]))
+    intensity = _intensity(standard, weights, np.eye(returns.shape[1]), of_diagonal=False)
     shrunk = (1 - intensity) * correlation + intensity * np.eye(len(correlation))
     return np.asarray(shrunk * np.outer(volatility, volatility)), intensity
 
@@ -211,7 +212,9 @@ def _ewma_parts(
     return np.sqrt(fast @ returns**2), correlation
 
 
-def _intensity(returns: FloatArray, weights: FloatArray, target: FloatArray) -> float:
+def _intensity(
+    returns: FloatArray, weights: FloatArray, target: FloatArray, *, of_diagonal: bool = True
+) -> float:
     # Of 2004a, with weights in the place of 1/n: the noise of the sample over its distance from the
     # target. Sums of fourth powers stand for the (n, series, series) array of products.
     sample = returns.T @ (weights[:, np.newaxis] * returns)
@@ -219,5 +222,9 @@ def _intensity(returns: FloatArray, weights: FloatArray, target: FloatArray) -> 
     norms = (returns**2).sum(axis=1)
     crossed = np.einsum("ti,ij,tj->t", returns, sample, returns, optimize=True)
     noise = squared @ (norms**2 - 2 * crossed) + squared.sum() * (sample**2).sum()
+    if not of_diagonal:
+        variances = np.diag(sample)
+        spread = squared @ (returns**4 - 2 * variances * returns**2)
+        noise -= spread.sum() + squared.sum() * (variances**2).sum()
     distance = ((sample - target) ** 2).sum()
     return float(min(noise / distance, 1.0)) if distance > 0 else 0.0
