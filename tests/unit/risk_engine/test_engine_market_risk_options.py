@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from common.options import Contract
+from risk_engine.engine import risk_scenarios
 from risk_engine.quant.american import american_price
 from risk_engine.quant.pricing import Options, european_price
 from tests.support.simulated import simulated_market
@@ -106,6 +107,19 @@ def test_without_the_volatility_index_volatility_stands_still(market):
     answer = result(blind, CALL)
     assert "vol_static" in codes(answer)
     assert not answer.payload["scenarios"]["volatility_moves"]
+
+
+def test_a_missing_close_of_the_volatility_index_loses_no_jump(market):
+    """The closes before its five largest moves gone, the index still goes as far in the end."""
+    column = market.reference.columns["VIX"]
+    close = market.reference.close.copy()
+    level = np.log(close[-505:, column])
+    jumps = np.argsort(np.abs(np.diff(level)))[-5:]
+    close[len(close) - 505 + np.maximum(jumps, 1), column] = np.nan
+    gappy = replace(market, reference=replace(market.reference, close=close))
+    changes, _ = risk_scenarios._volatility_changes(frame_of(gappy, book([CALL])), 504)
+    assert changes is not None
+    assert changes.sum() == pytest.approx(level[-1] - level[0], rel=1e-12)
 
 
 def test_monte_carlo_revalues_options(market):

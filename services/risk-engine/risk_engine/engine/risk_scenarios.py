@@ -252,9 +252,12 @@ def _volatility_changes(frame: Frame, count: int) -> tuple[FloatArray | None, Fl
     if column is None or not count:
         return None, None
     close = reference.close[-len(frame.market.prices.sessions) :, column]
-    change = np.diff(np.log(np.where(close > 0, close, np.nan)))[:, None]
-    if np.isfinite(change[-count:]).mean() < MIN_COVERAGE or len(change) < count:
+    level = np.log(np.where(close > 0, close, np.nan))
+    known = np.isfinite(level)
+    if np.isfinite(np.diff(level)[-count:]).mean() < MIN_COVERAGE or len(level) <= count:
         return None, None
-    index = Series.of(np.nan_to_num(change))
+    # Over a gap it moved by what lies between the closes on either side: no change is lost.
+    row = np.arange(len(level))
+    index = Series.of(np.diff(np.interp(row, row[known], level[known]))[:, None])
     # Changes of a logarithm have no floor.
     return index.returns[0, -count:], index.surprises[0, -count:] * index.volatility[0, -1]
