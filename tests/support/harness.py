@@ -41,7 +41,7 @@ class Harness:
         await self.service.handle(envelope)
         return envelope
 
-    async def eventually(self, predicate: Callable[[], Any], seconds: float = 10.0) -> Any:
+    async def eventually(self, predicate: Callable[[], Any], seconds: float = 30.0) -> Any:
         """Return the predicate's first true value; AssertionError when it stays false."""
         async with asyncio.timeout(seconds):
             while not (value := predicate()):
