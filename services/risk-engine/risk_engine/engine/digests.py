@@ -16,10 +16,10 @@ from risk_engine.quant.panel import NO_COLUMN, FloatArray
 class Digests:
     """SHA-256 of inputs.
 
-    `shared` covers the reference, curves, benchmark, scenarios and limits. `factors` covers what
-    factors and whatever is estimated from them depend on besides an underlying's own: the reference
-    with its securities, the curves, and which sessions are looked at. `underlyings` cover each
-    one's name, security, snapshot and bars.
+    `shared` covers the reference with its securities, curves, benchmark, scenarios and limits.
+    `factors` covers what factors and whatever is estimated from them depend on besides an
+    underlying's own: all that, and which sessions are looked at. `underlyings` cover each one's
+    name, security, snapshot and bars.
     """
 
     shared: bytes
@@ -41,6 +41,7 @@ def _of_shared(market: Market) -> bytes:
     said = {
         "sessions": [day.isoformat() for day in market.reference.sessions],
         "symbols": market.reference.symbols,
+        "securities": repr([market.securities.get(one) for one in market.reference.symbols]),
         "scenarios": None if market.scenarios is None else market.scenarios.digest,
         "limits": [market.limits.gross_dollar_gamma, market.limits.gross_vega],
         "curves": [day.isoformat() for day in market.rates.sessions],
@@ -53,9 +54,8 @@ def _of_shared(market: Market) -> bytes:
 
 
 def _of_factors(shared: bytes, market: Market) -> bytes:
-    securities = [market.securities.get(symbol) for symbol in market.reference.symbols]
     days = [session.toordinal() for session in market.prices.sessions]
-    return hashlib.sha256(shared + repr((securities, days)).encode()).digest()
+    return hashlib.sha256(shared + repr(days).encode()).digest()
 
 
 def _of_underlyings(market: Market, underlyings: Underlyings) -> Sequence[bytes]:
