@@ -11,11 +11,12 @@ from risk_engine.engine.frame import Frame
 from risk_engine.engine.liquidity import liquidity_of
 from risk_engine.engine.market_risk_notes import notes_of, quality_of, status_of
 from risk_engine.engine.results import Answer, EngineResult, table
-from risk_engine.engine.risk_backtest import backtests
+from risk_engine.engine.risk_backtest import Backtest, backtests
 from risk_engine.engine.risk_scenarios import (
     Held,
     Scenarios,
     held_in,
+    is_flat,
     position_gains,
     scenarios_of,
 )
@@ -43,7 +44,7 @@ from risk_engine.quant.value_at_risk import (
     worst_scenarios,
 )
 
-MODEL_VERSION: Final = "market_risk-1"
+MODEL_VERSION: Final = "market_risk-2"
 METHODS: Final = (
     "filtered_historical",
     "historical",
@@ -87,6 +88,7 @@ class _Book:
         self.filtered = position_gains(scenarios, self.held, filtered=True)
         self.plain = position_gains(scenarios, self.held, filtered=False)
         self.in_scope = (np.ones_like(self.held.proxied), ~self.held.proxied)
+        self.is_flat = is_flat(self.filtered)
 
     def is_unknown(self, scope: int) -> bool:
         """Tell whether the book holds something, but nothing that the scope's scenarios move."""
@@ -111,7 +113,7 @@ def calculate(frame: Frame) -> list[Answer]:
 
 
 def _result(
-    book: _Book, simulated: SimulatedRisk, normal: _Normal, tested: dict[str, Any] | None
+    book: _Book, simulated: SimulatedRisk, normal: _Normal, tested: Backtest
 ) -> EngineResult:
     frame, scenarios = book.frame, book.scenarios
     whole_book = _by_method(book, simulated, normal, 0)
@@ -140,11 +142,20 @@ def _result(
         },
         "liquidity_adjusted": _liquidity_adjusted(book),
         "components": _components(book, whole, normal, int(known[-1])) if known.size else None,
-        "worst_days": _worst_days(book) if known.size else None,
-        "backtest": tested,
+        "worst_days": _worst_days(book) if known.size and not book.is_flat else None,
+        "backtest": tested.payload,
         "quality": quality,
     }
-    found = notes_of(frame, scenarios, book.everything, payload, book.account)
+    known_flat = bool(known.size) and book.is_flat
+    found = notes_of(
+        frame,
+        scenarios,
+        book.everything,
+        payload,
+        book.account,
+        nothing_at_risk=known_flat,
+        untested=tested.reason,
+    )
     payload["notes"] = [{"code": one.code, "message": one.message} for one in found]
     return EngineResult(status_of(frame, book.everything, payload, book.account), payload)
 
@@ -174,14 +185,16 @@ def _by_method(
         historical_risk(plain),
         age_weighted_risk(plain),
         *parametric,
-        cornish_fisher_risk(volatility, *_shape(plain)),
+        cornish_fisher_risk(volatility, *_shape(book.plain[some])),
         monte_carlo,
     ]
 
 
-def _shape(pnl: FloatArray) -> tuple[FloatArray, FloatArray]:
-    # Nothing held has no shape, and no risk in any.
-    return sample_shape(pnl) if pnl.any() else (np.zeros(1), np.zeros(1))
+def _shape(gains: FloatArray) -> tuple[FloatArray, FloatArray]:
+    # What no scenario moves has no shape, and no risk in any.
+    if is_flat(gains):
+        return np.zeros(1), np.zeros(1)
+    return sample_shape(gains.sum(axis=0)[None])
 
 
 def _normal(frame: Frame, held: Held) -> _Normal:
@@ -219,7 +232,7 @@ def _components(book: _Book, whole: TailRisk, normal: _Normal, place: int) -> di
     scenarios, pnl = book.scenarios, book.filtered.sum(axis=0)[None]
     worst = worst_scenarios(pnl, component_depth(scenarios.count))[0]
     owner = np.zeros(len(book.held.row), dtype=np.int64)
-    parts = tail_components(book.filtered[:, worst], owner, whole, scenarios.count)
+    parts = _of_risk(book, tail_components(book.filtered[:, worst], owner, whole, scenarios.count))
     without = incremental_risk(pnl, book.filtered, owner)
     mine = normal.held.account == book.account
     columns = {
@@ -227,8 +240,8 @@ def _components(book: _Book, whole: TailRisk, normal: _Normal, place: int) -> di
         "expected_shortfall": parts.expected_shortfall[:, place],
         "incremental_value_at_risk": without.value_at_risk[:, place],
         "incremental_expected_shortfall": without.expected_shortfall[:, place],
-        "normal_value_at_risk": normal.components.component[mine, place],
-        "normal_marginal_value_at_risk": normal.components.marginal[mine, place],
+        "normal_value_at_risk": _of_any(book, normal.components.component[mine, place]),
+        "normal_marginal_value_at_risk": _of_any(book, normal.components.marginal[mine, place]),
     }
     lines = book.frame.valued.ledger.lines[book.account]
     positions = {line.row: line.position for line in lines if line.row is not None}
@@ -257,7 +270,7 @@ def _by_factor(
     specific = book.filtered[:, worst].sum(axis=0) - by_factor.sum(axis=0)
     rows = np.concatenate((by_factor, specific[None]))
     owner = np.zeros(len(rows), dtype=np.int64)
-    parts = tail_components(rows, owner, whole, scenarios.count)
+    parts = _of_risk(book, tail_components(rows, owner, whole, scenarios.count))
     share = np.append(
         normal.parts.factor_contributions[book.account], normal.parts.specific_share[book.account]
     )
@@ -267,8 +280,17 @@ def _by_factor(
         exposure=np.append(exposure, np.nan),
         value_at_risk=parts.value_at_risk[:, place],
         expected_shortfall=parts.expected_shortfall[:, place],
-        normal_value_at_risk=share * normal_risk(volatility).value_at_risk[0, place],
+        normal_value_at_risk=_of_any(book, share * normal_risk(volatility).value_at_risk[0, place]),
     )
+
+
+def _of_any(book: _Book, parts: FloatArray) -> FloatArray:
+    # Parts of no risk would be what arbitrary days, or rounding, say.
+    return np.full_like(parts, np.nan) if book.is_flat else parts
+
+
+def _of_risk(book: _Book, parts: TailRisk) -> TailRisk:
+    return TailRisk(_of_any(book, parts.value_at_risk), _of_any(book, parts.expected_shortfall))
 
 
 def _worst_days(book: _Book) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from risk_engine.domain import Note, Status
 from risk_engine.engine.frame import Frame
+from risk_engine.engine.risk_backtest import Untested
 from risk_engine.engine.risk_scenarios import Held, Scenarios
 from risk_engine.engine.valuation import LEAST_AMOUNT
 
@@ -22,7 +23,11 @@ NoteCode = Literal[
     "no_factor_model",
     "cornish_fisher_not_monotone",
     "volume_not_known",
+    "nothing_at_risk",
     "no_backtest",
+    "backtest_of_nothing_observed",
+    "backtest_of_nothing_at_risk",
+    "backtest_without_proxied",
 ]
 SENTENCES: Final[Mapping[NoteCode, str]] = {
     "net_asset_value_not_positive": (
@@ -56,7 +61,20 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
         "{count} position(s) have no known volume and count as sold within one session in the "
         "liquidity-adjusted numbers."
     ),
+    "nothing_at_risk": (
+        "No scenario moves the book, so it has no worst days and no parts of its risk."
+    ),
     "no_backtest": "There is too little history to test the forecasts.",
+    "backtest_of_nothing_observed": (
+        "Nothing in the book has a history of its own, and what the factor model says is not "
+        "tested against the factor model: there is no backtest."
+    ),
+    "backtest_of_nothing_at_risk": (
+        "No scenario moves what has a history of its own, so there is no forecast to test."
+    ),
+    "backtest_without_proxied": (
+        "The backtest leaves out {count} position(s) that have no history of their own."
+    ),
 }
 _NORMAL, _CORNISH_FISHER = 3, 5
 
@@ -83,9 +101,16 @@ def quality_of(frame: Frame, held: Held, account: int) -> dict[str, Any]:
 
 
 def notes_of(
-    frame: Frame, scenarios: Scenarios, held: Held, payload: Mapping[str, Any], account: int
+    frame: Frame,
+    scenarios: Scenarios,
+    held: Held,
+    payload: Mapping[str, Any],
+    account: int,
+    *,
+    nothing_at_risk: bool,
+    untested: Untested | None,
 ) -> Sequence[Note]:
-    """Return what a reader of a book's payload must know."""
+    """Return what a reader of a book's payload must know; `untested`: why there is no backtest."""
     risk = payload["measures"]["value_at_risk"][0]
     count, options = scenarios.count, held.is_option & held.modelled
     too_short = bool(np.isnan(risk[0, 0])) and bool(held.modelled.any())
@@ -105,7 +130,14 @@ def notes_of(
             0,
         ),
         "volume_not_known": _positive(payload["liquidity_adjusted"]["positions_without_volume"]),
-        "no_backtest": (payload["backtest"] is None and bool(held.modelled.any()), 0),
+        "nothing_at_risk": (nothing_at_risk, 0),
+        "no_backtest": (untested == "no_backtest", 0),
+        "backtest_of_nothing_observed": (untested == "backtest_of_nothing_observed", 0),
+        "backtest_of_nothing_at_risk": (untested == "backtest_of_nothing_at_risk", 0),
+        "backtest_without_proxied": (
+            payload["backtest"] is not None and bool(held.proxied.any()),
+            int(held.proxied.sum()),
+        ),
     }
     return [
         Note(code, sentence.format(count=found[code][1]))

@@ -1,13 +1,17 @@
-"""Whether filtered VaR of today's holdings would have held on each of the last 250 days."""
+"""Whether filtered VaR of today's holdings would have held on each of the last 250 days.
+
+Of what has a history of its own: what the factor model says is no witness for the factor model.
+"""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.results import table
-from risk_engine.engine.risk_scenarios import Held, Scenarios
+from risk_engine.engine.risk_scenarios import NEGLIGIBLE, Held, Scenarios
 from risk_engine.quant.backtest import (
     DAYS,
     Forecasts,
@@ -21,7 +25,7 @@ from risk_engine.quant.backtest import (
     shortfall_statistic,
 )
 from risk_engine.quant.filtered_simulation import WINDOW
-from risk_engine.quant.panel import IntArray, sum_by
+from risk_engine.quant.panel import FloatArray, IntArray, sum_by
 from risk_engine.quant.value_at_risk import CONFIDENCES, worst_scenarios
 from risk_engine.quant.volatility import EWMA_MINIMUM
 
@@ -32,30 +36,64 @@ _JUDGED = (0.975,)
 """Expected shortfall is judged at 97.5 %, as the Basel rules use it."""
 
 
-def backtests(
-    frame: Frame, scenarios: Scenarios, held: Sequence[Held]
-) -> list[dict[str, Any] | None]:
-    """Backtest each book's modelled holdings; None where there is nothing or too little history.
+Untested = Literal["no_backtest", "backtest_of_nothing_observed", "backtest_of_nothing_at_risk"]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """A book's backtest, or why there is none; neither where nothing of it is modelled."""
+
+    payload: dict[str, Any] | None = None
+    reason: Untested | None = None
+
+
+def backtests(frame: Frame, scenarios: Scenarios, held: Sequence[Held]) -> list[Backtest]:
+    """Backtest each book's modelled holdings but those that are proxied.
 
     Options count as the parabolas of their revaluation, in the forecasts and in what happened.
     """
-    found: list[dict[str, Any] | None] = [None] * len(held)
     if scenarios.underlyings.sessions < DAYS + WINDOW + EWMA_MINIMUM:
-        return found
-    tested = [place for place, one in enumerate(held) if len(one.row)]
-    if tested:
-        made = joined([_forecasts(scenarios, held[place]) for place in tested])
-        for place, payload in zip(tested, _payloads(frame, made), strict=True):
-            found[place] = payload
+        return [Backtest(reason="no_backtest" if len(one.row) else None) for one in held]
+    found = [
+        Backtest(reason="backtest_of_nothing_observed" if len(one.row) else None) for one in held
+    ]
+    made: dict[int, Forecasts] = {}
+    for place, one in enumerate(held):
+        observed = one.part(~one.proxied)
+        if not len(observed.row):
+            continue
+        forecasts = _forecasts(scenarios, observed)
+        if forecasts is None:
+            found[place] = Backtest(reason="backtest_of_nothing_at_risk")
+        else:
+            made[place] = forecasts
+    if made:
+        payloads = _payloads(frame, joined(list(made.values())))
+        for place, payload in zip(made, payloads, strict=True):
+            scope = "without_proxied" if held[place].proxied.any() else "all"
+            found[place] = Backtest({"scope": scope} | payload)
     return found
 
 
-def _forecasts(scenarios: Scenarios, held: Held) -> Forecasts:
+def _forecasts(scenarios: Scenarios, held: Held) -> Forecasts | None:
+    """Forecast the last days of one book; None where nothing happens but rounding."""
     series = scenarios.underlyings
     rows, holdings = _quadratic(scenarios, held)
-    return filtered_forecasts(
+    made = filtered_forecasts(
         holdings, series.surprises[rows].T, series.volatility[rows].T, series.returns[rows].T
     )
+    happened = max(np.abs(made.pnl).max(), np.abs(made.value_at_risk).max())
+    return made if happened > NEGLIGIBLE * _gross(scenarios, held) else None
+
+
+def _gross(scenarios: Scenarios, held: Held) -> float:
+    # What the holdings would make on their underlyings' worst days if none hedged another.
+    returns: FloatArray = np.abs(scenarios.underlyings.returns[held.underlying, -DAYS:])
+    most, options = returns.max(axis=1), held.is_option
+    parabola = held.units[options, None] * scenarios.gains.parabola[held.contract[options]]
+    powers = np.power(most[options, None], np.arange(3))
+    linear = np.abs(held.dollar_delta[~options]) * most[~options]
+    return float(linear.sum() + np.abs(parabola * powers).sum())
 
 
 def _payloads(frame: Frame, made: Forecasts) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,8 @@ from risk_engine.quant.revaluation import RevaluationGrid, profit_and_loss
 from risk_engine.quant.volatility import EWMA_MINIMUM, ewma_volatility
 
 VOLATILITY_INDEX: Final = "VIX"
+NEGLIGIBLE: Final = 1e-9
+"""Of the gross: this little is what rounding leaves of positions that cancel."""
 _PARABOLA_REACH = 3.0
 """Tomorrow's volatilities of the underlying at which an option's parabola is its revaluation."""
 _LEAST_REACH = 1e-3
@@ -194,6 +196,12 @@ def position_gains(scenarios: Scenarios, held: Held, *, filtered: bool) -> Float
     options = np.flatnonzero(held.is_option)
     gains[options] = held.units[options, None] * of_contracts[held.contract[options]]
     return np.asarray(gains)
+
+
+def is_flat(gains: FloatArray) -> bool:
+    """Tell whether no scenario moves the sum of holdings' gains, (holdings, scenarios)."""
+    gross = np.abs(gains).sum(axis=0).max(initial=0.0)
+    return bool(np.abs(gains.sum(axis=0)).max(initial=0.0) <= NEGLIGIBLE * gross)
 
 
 def _option_gains(

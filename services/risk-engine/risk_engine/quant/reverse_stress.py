@@ -33,6 +33,8 @@ MOST_SHOCK = 1.00
 MOST_MARKET_FALL = 0.95
 MOST_YIELD_MOVE = 0.10
 """Beyond these no answer is sought: the model of returns is about nothing that happens there."""
+NEGLIGIBLE = 1e-9
+"""Of the gross: a net this small is what rounding leaves of longs and shorts that cancel."""
 _GROWTH = 1.6
 _EXPANSIONS = 16
 _STEPS = 60
@@ -70,7 +72,7 @@ def profit_gradient(book: Book) -> FloatArray:
 
     It includes what a move of the market does to options by their volatility, -4 times as much, and
     what the yield does to them by discounting. A position of which something is not known is left
-    out.
+    out. Where positions cancel it is exactly 0: NEGLIGIBLE of their gross is rounding.
     """
     held, axis = book.positions, book.axis
     known, option = book.underlyings.rows(held.underlying), held.contract != NO_CONTRACT
@@ -91,8 +93,11 @@ def profit_gradient(book: Book) -> FloatArray:
     gradient[option, axis.market] += VOLATILITY_PER_MARKET * by_volatility * moves
     gradient[option, axis.rates] += units * terms.rho[contract] * 100
     gradient[np.isnan(gradient).any(axis=1)] = 0.0
-    columns = (sum_by(held.portfolio, column, book.portfolios) for column in gradient.T)
-    return np.stack(list(columns), axis=1)
+    net, gross = (
+        np.stack([sum_by(held.portfolio, column, book.portfolios) for column in parts.T], axis=1)
+        for parts in (gradient, np.abs(gradient))
+    )
+    return np.where(np.abs(net) > NEGLIGIBLE * gross, net, 0.0)
 
 
 def worst_direction(gradient: FloatArray, covariance: FloatArray) -> FloatArray:

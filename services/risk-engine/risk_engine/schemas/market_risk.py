@@ -132,8 +132,14 @@ class BacktestDayOut(Answer):
 
 
 class BacktestOut(Answer):
-    """The filtered forecast of today's holdings against each of the last days."""
+    """The filtered forecast of today's holdings against each of the last days.
 
+    Only of what has a history of its own.
+    """
+
+    scope: Scope = Field(
+        "all", description="`without_proxied` where a position has no own history and is left out"
+    )
     days: int
     first: date
     last: date
