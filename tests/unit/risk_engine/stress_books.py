@@ -22,6 +22,8 @@ CONTRACTS = {
     "put": Contract("SPY", SPRING, "put", Decimal(600)),
     "call": Contract("AAPL", SUMMER, "call", Decimal(250)),
     "volatility": Contract("VIX", WINTER, "call", Decimal(25)),
+    "near call": Contract("SPY", SPRING, "call", Decimal(690)),
+    "far call": Contract("SPY", SPRING, "call", Decimal(710)),
     "unknown": Contract("NOPE", WINTER, "call", Decimal(25)),
 }
 

@@ -176,6 +176,21 @@ def test_reverse_stress_of_the_market_is_a_fall_of_the_market():
     assert runs.shocks[0, 0, AXIS.market] == pytest.approx(-fall, rel=0.02)
 
 
+def test_a_loss_that_lies_the_other_way_is_found():
+    """Short of the market today, and of its crash: a rise costs little, a fall costs more."""
+    turned = (
+        listed(1, "put", "-5"),
+        listed(2, "near call", "-15"),
+        listed(3, "far call", "15"),
+    )
+    inputs = inputs_of(*turned, equity="400000")
+    runs = run_reverse(inputs)
+    assert runs.reasons == ((None, None),)
+    assert (runs.shocks[0, :, AXIS.market] < 0).all()
+    np.testing.assert_allclose(runs.loss[0], runs.asked[0], rtol=1e-6)
+    assert 0 < runs.distance[0, 0] < runs.distance[0, 1]
+
+
 def test_reverse_stress_says_why_there_is_no_answer():
     assert run_reverse(inputs_of()).reasons == (("depends_on_no_factor",) * 2,)
     small = run_reverse(inputs_of(share(1, "SPY", "1")))

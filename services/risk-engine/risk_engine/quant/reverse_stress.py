@@ -37,6 +37,7 @@ NEGLIGIBLE = 1e-9
 """Of the gross: a net this small is what rounding leaves of longs and shorts that cancel."""
 _GROWTH = 1.6
 _EXPANSIONS = 16
+_FIRST_MOVE = 0.02  # of the market, where its own direction is tried
 _STEPS = 60
 _TOLERANCE = 1e-7
 
@@ -147,11 +148,38 @@ def full_profit(
 def reverse_stress(book: Book, covariance: FloatArray, loss: FloatArray) -> ReverseStress:
     """Return the most likely shocks under which each portfolio loses `loss`, (portfolios,).
 
+    They are sought along the direction that the first order says is the likeliest. Where nothing
+    along it costs that much, as options may turn, they are sought the other way and along what a
+    fall and a rise of the market imply for the other factors, and the least far is taken.
     `covariance` is of the factors, (factors, factors). A loss that is NaN or not positive has no
     answer.
     """
     direction = worst_direction(profit_gradient(book), covariance)
-    sought = np.isfinite(direction).all(axis=1) & (loss > 0)
+    wanted = np.where(np.isfinite(direction).all(axis=1), loss, np.nan)
+    found = _along(book, direction, wanted)
+    lacking = np.where(np.isfinite(found.loss), np.nan, wanted)
+    if not (lacking > 0).any():
+        return found
+    inverse = np.linalg.pinv(covariance, hermitian=True)
+    distance = np.full(len(loss), np.inf)
+    market = _market_ray(covariance, book.axis, loss)
+    for ray in (-direction, -market, market):
+        other = _along(book, ray, lacking)
+        reached = np.isfinite(other.loss)
+        far = np.where(reached, _distance(other.shocks, inverse), np.inf)
+        nearer = far < distance
+        distance = np.where(nearer, far, distance)
+        found = ReverseStress(
+            np.where(nearer[:, None], other.shocks, found.shocks),
+            np.where(nearer, other.volatility, found.volatility),
+            np.where(nearer, other.loss, found.loss),
+        )
+    return found
+
+
+def _along(book: Book, direction: FloatArray, loss: FloatArray) -> ReverseStress:
+    """Return the shocks along one direction for each portfolio, (portfolios, factors)."""
+    sought = np.isfinite(direction).all(axis=1) & (direction != 0).any(axis=1) & (loss > 0)
     limit = _limit(np.where(sought[:, None], direction, 0.0), book.axis)
 
     def lost(scale: FloatArray, wanted: BoolArray) -> FloatArray:
@@ -163,6 +191,21 @@ def reverse_stress(book: Book, covariance: FloatArray, loss: FloatArray) -> Reve
     shocks = direction * scale[:, None]
     answer = np.where(found, lost(scale, found), np.nan)
     return ReverseStress(shocks, _rule(shocks, book.axis), answer)
+
+
+def _market_ray(covariance: FloatArray, axis: FactorAxis, loss: FloatArray) -> FloatArray:
+    # What a rise of the market implies for all factors, for one unit of loss: the search begins
+    # where the scale is the loss, and so with a small move.
+    variance = covariance[axis.market, axis.market]
+    implied = covariance[:, axis.market] / variance if variance > 0 else np.zeros(len(covariance))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(_FIRST_MOVE * implied / loss[:, None])
+
+
+def _distance(shocks: FloatArray, inverse: FloatArray) -> FloatArray:
+    # Added up within a row alone: a product of matrices would depend on how many there are.
+    turned = (shocks[:, None, :] * inverse).sum(axis=-1)
+    return np.asarray((turned * shocks).sum(axis=-1))
 
 
 def _rule(shocks: FloatArray, axis: FactorAxis) -> FloatArray:
