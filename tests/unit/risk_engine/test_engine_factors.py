@@ -315,3 +315,16 @@ def test_with_little_of_the_market_the_engine_says_so(sessions):
     assert "factors_missing" in codes(result)
     assert np.isnan(factor(result, "SIZE")["beta"])
     assert np.isfinite(result.payload["market_beta"]["beta"]) == (sessions == 300)
+
+
+def test_a_flat_book_has_no_risk_and_no_shares_of_it():
+    lots = (100, 50, -30, -120)
+    flat = account(*(shares(place, "AAPL", lot) for place, lot in enumerate(lots, 1)))
+    assert (frame_of(flat).dollar_deltas == 0).all()
+    payload = result_of(flat).payload
+    assert payload["risk"]["volatility_dollar"] == 0
+    assert np.isnan(payload["risk"]["factor_share"])
+    assert np.isnan(payload["risk"]["specific_share"])
+    assert (payload["factors"]["table"]["exposure_dollar"] == 0).all()
+    for table in ("factors", "positions"):
+        assert np.isnan(payload[table]["table"]["contribution"]).all()
