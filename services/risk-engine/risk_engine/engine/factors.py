@@ -139,7 +139,7 @@ def _market_beta(
     dollars = 0.0 if empty else np.nan
     if laid.modelled[mine].any():
         dollars = float(betas.dollars[account])
-    beta, error = dollars * scale, float(betas.regressed.error[account]) * scale
+    beta, error = dollars * scale, float(betas.error[account]) * scale
     underlying = laid.positions.underlying[mine]
     size = np.abs(np.nan_to_num(laid.positions.weight[mine]))
     imputed = model.proxied[underlying] | np.isnan(model.betas.raw[underlying])

@@ -139,7 +139,8 @@ def _undiversified(
     shared = (loadings[:, :, np.newaxis] * model.covariance).sum(axis=1)
     variance = (loadings * shared).sum(axis=1) + model.specific_variance[held.underlying]
     volatility = np.abs(held.weight) * np.sqrt(np.maximum(variance, 0.0))
-    return np.bincount(held.account, volatility, minlength=accounts)
+    total = np.bincount(held.account, volatility, minlength=accounts)
+    return np.asarray(total, dtype=np.float64)
 
 
 def _sum_rows(account: IntArray, rows: FloatArray, accounts: int) -> FloatArray:
