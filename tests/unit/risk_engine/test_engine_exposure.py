@@ -331,7 +331,7 @@ def test_the_market_s_share_of_what_has_no_beta_is_not_known():
     frame = six_frame(six_book(lines=(LONG, SHORT)))
     loadings = frame.factor_model.loadings.copy()
     loadings[frame.underlyings.keys.index(Key("AAPL", None))] = NAN
-    betas = replace(frame.factor_model.betas, shrunk=loadings[:, 0])
+    betas = replace(frame.factor_model.betas, shrunk=loadings[:, 0], raw=loadings[:, 0])
     model = replace(frame.factor_model, loadings=loadings, betas=betas)
     answer = calculate(replace(frame, factor_model=model))[0]
     assert isinstance(answer, EngineResult)
@@ -339,3 +339,17 @@ def test_the_market_s_share_of_what_has_no_beta_is_not_known():
     assert answer.payload["beta_known_share"] == pytest.approx(3 / 11)
     assert answer.payload["diversification"]["modelled_share"] == pytest.approx(3 / 11)
     assert answer.status == "partial"
+
+
+def test_a_beta_that_is_only_believed_is_not_known():
+    """Both betas count in the sum; the short's alone is told by returns: 30,000 of 110,000."""
+    frame = six_frame(six_book(lines=(LONG, SHORT)))
+    raw = frame.factor_model.loadings[:, 0].copy()
+    raw[frame.underlyings.keys.index(Key("AAPL", None))] = NAN
+    model = replace(frame.factor_model, betas=replace(frame.factor_model.betas, raw=raw))
+    answer = calculate(replace(frame, factor_model=model))[0]
+    assert isinstance(answer, EngineResult)
+    assert answer.payload["beta_known_share"] == pytest.approx(3 / 11)
+    whole = calculate(frame)[0]
+    assert isinstance(whole, EngineResult)
+    assert answer.payload["beta_adjusted_net"] == whole.payload["beta_adjusted_net"]

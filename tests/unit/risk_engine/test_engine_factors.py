@@ -315,3 +315,73 @@ def test_with_little_of_the_market_the_engine_says_so(sessions):
     assert "factors_missing" in codes(result)
     assert np.isnan(factor(result, "SIZE")["beta"])
     assert np.isfinite(result.payload["market_beta"]["beta"]) == (sessions == 300)
+
+
+def test_a_flat_book_has_no_risk_and_no_shares_of_it():
+    lots = (100, 50, -30, -120)
+    flat = account(*(shares(place, "AAPL", lot) for place, lot in enumerate(lots, 1)))
+    assert (frame_of(flat).dollar_deltas == 0).all()
+    payload = result_of(flat).payload
+    assert payload["risk"]["volatility_dollar"] == 0
+    assert np.isnan(payload["risk"]["factor_share"])
+    assert np.isnan(payload["risk"]["specific_share"])
+    assert (payload["factors"]["table"]["exposure_dollar"] == 0).all()
+    for table in ("factors", "positions"):
+        assert np.isnan(payload[table]["table"]["contribution"]).all()
+
+
+UNPRICED = without(market().prices, "AAPL", "JPM", "XOM")
+
+
+def test_a_beta_of_beliefs_alone_is_as_uncertain_as_they_are():
+    """A series of nothing but the market would be explained by it entirely, and without error."""
+    held = (shares(1, "AAPL", 100), shares(2, "JPM", 100))
+    result = result_of(account(*held), of=replace(market(), prices=UNPRICED))
+    beta, rows = result.payload["market_beta"], result.payload["positions"]["table"]
+    nav = result.payload["net_asset_value"]
+    assert beta["observed_share"] == 0
+    assert beta["imputed_share"] == 1
+    assert np.isnan([beta["r_squared"], beta["regressed_beta"]]).all()
+    assert beta["observations"] == 0
+    own = np.sqrt(((rows["dollar_delta"] * 0.40) ** 2).sum()) / nav
+    assert beta["standard_error"] == pytest.approx(own)
+    assert beta["high"] - beta["low"] == pytest.approx(2 * 1.96 * own)
+
+
+def test_a_private_account_s_beta_is_a_belief():
+    payload = result_of(account(asset(8, "PRIVATE_EQUITY", "40000"), asset(9, "ART"))).payload
+    beta, nav = payload["market_beta"], payload["net_asset_value"]
+    assert beta["observed_share"] == 0
+    assert np.isnan(beta["r_squared"])
+    assert beta["standard_error"] > np.hypot(40_000, 10_000) * 0.40 / nav
+
+
+def test_beliefs_add_their_errors_to_the_regression_of_the_rest():
+    mixed = (shares(1, "QQQ", 100), shares(2, "AAPL", 50))
+    whole = result_of(account(shares(1, "QQQ", 100))).payload
+    payload = result_of(account(*mixed), of=replace(market(), prices=UNPRICED)).payload
+    beta, rows = payload["market_beta"], rows_of(payload["positions"], "symbol")
+    nav, alone = payload["net_asset_value"], whole["market_beta"]
+    regressed = alone["standard_error"] * whole["net_asset_value"]
+    believed = rows["AAPL"]["dollar_delta"] * rows["AAPL"]["beta_error"]
+    assert beta["standard_error"] == pytest.approx(np.hypot(regressed, believed) / nav)
+    assert beta["r_squared"] == pytest.approx(alone["r_squared"])
+    assert beta["regressed_beta"] * nav == pytest.approx(
+        alone["regressed_beta"] * whole["net_asset_value"]
+    )
+    sizes = [abs(rows[symbol]["dollar_delta"]) for symbol in ("QQQ", "AAPL")]
+    assert beta["observed_share"] == pytest.approx(sizes[0] / sum(sizes))
+
+
+def test_a_regression_of_next_to_nothing_does_not_speak_for_the_account():
+    held = (shares(1, "QQQ", 1), asset(8, "PRIVATE_EQUITY", "90000"))
+    beta = result_of(account(*held)).payload["market_beta"]
+    assert 0 < beta["observed_share"] < 0.1
+    assert np.isnan([beta["r_squared"], beta["regressed_beta"]]).all()
+    assert beta["standard_error"] > 0.3
+
+
+def test_cash_alone_has_a_beta_of_nothing_for_certain():
+    beta = result_of(account(asset(9, "CASH", "50000"))).payload["market_beta"]
+    assert beta["beta"] == beta["standard_error"] == 0
+    assert np.isnan(beta["r_squared"])

@@ -153,3 +153,34 @@ def test_no_account_depends_on_its_company():
 def test_no_positions_are_no_trouble():
     empty = Positions(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
     assert np.isnan(decompose(empty, model(), 2).variance).all()
+
+
+@pytest.mark.parametrize("lots", [(100.0, 50.0, -30.0, -120.0), (0.1, 0.2, -0.3), (1e6, -1e6)])
+def test_lots_that_cancel_leave_no_risk_and_no_shares_of_it(lots):
+    """Rounding leaves 1e-14 of 100; of such a variance shares would be noise over noise."""
+    price = 271.8281828
+    count = len(lots)
+    held = Positions(np.zeros(count, int), np.full(count, 3), np.array(lots) * price)
+    found = decompose(held, model(), 1)
+    assert (net_weights(held) == 0).all()
+    assert (found.exposures == 0).all()
+    assert found.variance[0] == 0
+    for shares in (found.factor_contributions, found.specific_share, found.position_contributions):
+        assert np.isnan(shares).all()
+
+
+def test_names_that_cancel_but_for_rounding_leave_no_shares_either():
+    """Two funds of one loading and no risk of their own: 0.1 + 0.2 - 0.3 is not 0."""
+    risk = RiskModel(np.ones((3, 1)), np.array([[1e-4]]), np.zeros(3))
+    held = Positions(np.zeros(3, int), np.arange(3), np.array([0.1, 0.2, -0.3]))
+    found = decompose(held, risk, 1)
+    assert 0 < found.variance[0] < 1e-30
+    assert np.isnan(found.specific_share[0])
+    assert np.isnan(found.position_contributions).all()
+
+
+def test_a_small_rest_of_a_hedge_is_still_taken_apart():
+    held = Positions(np.zeros(2, int), np.array([3, 3]), np.array([1.0, -1.0 + 1e-6]))
+    found = decompose(held, model(), 1)
+    assert found.variance[0] > 0
+    assert found.position_contributions.sum() == pytest.approx(1, rel=1e-6)

@@ -1,6 +1,7 @@
 """How accounts as a whole move with the market, were what they hold now what they always held."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -11,40 +12,72 @@ from risk_engine.quant.blocks import BLOCK, blocks, filled
 from risk_engine.quant.market_beta import WINDOW, MarketBetas, market_betas
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
+LEAST_KNOWN: Final = 0.8
+"""Share of the sessions with a return of its own from which on a holding is in the regression."""
+LEAST_OBSERVED: Final = 0.1
+"""Share of |dollar delta| in the regression below which it does not speak for the account."""
+
 
 @dataclass(frozen=True, eq=False)
 class AccountBetas:
     """Betas in dollars per unit of the market's return, (accounts,); over NAV they are betas.
 
-    `dollars` adds up what the holdings' shrunk betas say. `regressed` is the slope of the return
-    series of the current holdings, with its error, share explained and sessions; of what that
-    series is made, `observed_share` are the holdings' own returns, by |dollar delta|, the rest is
-    what their loadings say of the session.
+    `dollars` adds up what the holdings' shrunk betas say, and `error` is its standard error.
+    `regressed` is the slope of the return series of the current holdings that have returns, with
+    its error, share explained and sessions; NaN where those are too few. `observed_share` is how
+    much of |dollar delta|, cash aside, that series is made of.
     """
 
     dollars: FloatArray
+    error: FloatArray
     regressed: MarketBetas
     observed_share: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class _Holdings:
+    """What an account holds, (held,); `returns` and `known` are (sessions, held)."""
+
+    dollars: FloatArray
+    returns: FloatArray
+    known: BoolArray
+    told: BoolArray
+    is_cash: BoolArray
+
+    @property
+    def observed_share(self) -> float:
+        size = np.where(self.is_cash, 0.0, np.abs(self.dollars))
+        total = float(size.sum())
+        return float((self.known.mean(axis=0) * size)[self.told].sum()) / total if total else np.nan
+
+
 def account_betas(frame: Frame) -> AccountBetas:
-    """Find the betas of all accounts; NaN where nothing of an account is modelled."""
+    """Find the betas of all accounts; NaN where nothing of an account is modelled.
+
+    What has returns of its own is regressed as one series. Of what is only believed a series could
+    be made of nothing but the market itself, which the market would explain without any error: it
+    adds the errors of its beliefs, taken for unrelated.
+    """
     model = frame.factor_model
     accounts = len(frame.books)
     series = np.full((min(WINDOW, len(model.excess)), accounts), np.nan)
-    dollars, observed = np.full(accounts, np.nan), np.full(accounts, np.nan)
+    dollars, believed, observed = (np.full(accounts, np.nan) for _ in range(3))
     for account in range(accounts):
         held, amounts = _held(frame, account)
         if not held.size:
             continue
         dollars[account] = (amounts * model.betas.shrunk[held]).sum()
-        returns, known = _returns(model, held)
-        # One account at a time: its sums do not depend on what others hold.
-        series[:, account] = (returns * amounts).sum(axis=1)
-        size = np.abs(amounts)
-        if size.sum() > 0:
-            observed[account] = (known.mean(axis=0) * size).sum() / size.sum()
-    return AccountBetas(dollars, _regressed(series, model.market_excess), observed)
+        holdings = _holdings(model, held, amounts)
+        observed[account] = holdings.observed_share
+        told = holdings.told & (observed[account] >= LEAST_OBSERVED)
+        if told.any():
+            # One account at a time: its sums do not depend on what others hold.
+            series[:, account] = (holdings.returns * amounts)[:, told].sum(axis=1)
+        believed[account] = np.sqrt((((amounts * model.betas.error[held]) ** 2)[~told]).sum())
+    regressed = _regressed(series, model.market_excess)
+    return AccountBetas(
+        dollars, np.hypot(np.nan_to_num(regressed.error), believed), regressed, observed
+    )
 
 
 def _held(frame: Frame, account: int) -> tuple[IntArray, FloatArray]:
@@ -56,16 +89,22 @@ def _held(frame: Frame, account: int) -> tuple[IntArray, FloatArray]:
     return held, frame.dollar_deltas[account, held]
 
 
-def _returns(model: FactorModel, held: IntArray) -> tuple[FloatArray, BoolArray]:
+def _holdings(model: FactorModel, held: IntArray, dollars: FloatArray) -> _Holdings:
     own = model.excess[-WINDOW:, held]
     known = np.isfinite(own)
     use = model.available
     factors = model.recent[-WINDOW:, use]
     # Factor by factor, as a matrix product would round by how many are held.
-    told = np.zeros(own.shape)
+    filling = np.zeros(own.shape)
     for column, loading in zip(factors.T, model.loadings[held][:, use].T, strict=True):
-        told += column[:, np.newaxis] * loading
-    return np.where(known, own, told), known
+        filling += column[:, np.newaxis] * loading
+    return _Holdings(
+        dollars=dollars,
+        returns=np.where(known, own, filling),
+        known=known,
+        told=np.isfinite(model.betas.raw[held]) & (known.mean(axis=0) >= LEAST_KNOWN),
+        is_cash=np.array([model.classes[one] == "cash" for one in held.tolist()], dtype=np.bool_),
+    )
 
 
 def _regressed(series: FloatArray, market: FloatArray) -> MarketBetas:

@@ -17,7 +17,7 @@ from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.concentration import TOP
 from risk_engine.quant.exposure import LongShort, span_of
 
-MODEL_VERSION: Final = "exposure-1"
+MODEL_VERSION: Final = "exposure-2"
 
 
 def calculate(frame: Frame) -> list[Answer]:
@@ -77,11 +77,11 @@ def _result(frame: Frame, measures: Measures, liquidity: Liquidity, account: int
 
 
 def _beta_known_share(measures: Measures, some: slice) -> float:
-    share, beta = measures.netted.share[some], measures.netted.beta[some]
+    share = measures.netted.share[some]
     known = np.isfinite(share)
     if not known.any():
         return np.nan
-    return float(share[known & np.isfinite(beta)].sum())
+    return float(share[known & measures.netted.beta_known[some]].sum())
 
 
 def _sides(sums: LongShort, account: int, whole: float) -> dict[str, Any]:

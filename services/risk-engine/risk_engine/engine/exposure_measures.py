@@ -11,6 +11,7 @@ from risk_engine.engine.classification import (
     classify,
     is_sector,
 )
+from risk_engine.engine.factor_model import FactorModel
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.concentration import Concentration, concentration, gross_shares
@@ -34,7 +35,8 @@ class Netted:
     """Accounts and their underlyings, (pairs,), cash and its equivalents left aside.
 
     `dollar_delta`, `dollar_gamma` and `vega` are netted; `beta` is the underlying's to the market,
-    `proxied` marks a private asset that another one stands in for.
+    `beta_known` where its own returns tell it and not belief alone, `proxied` marks a private asset
+    that another one stands in for.
     """
 
     pairs: Pairs
@@ -43,6 +45,7 @@ class Netted:
     dollar_gamma: FloatArray
     vega: FloatArray
     beta: FloatArray
+    beta_known: BoolArray
     share: FloatArray
     proxied: BoolArray
 
@@ -161,9 +164,16 @@ def _netted(frame: Frame, counted: BoolArray) -> Netted:
         dollar_gamma=net_by_pair(pairs, exposures.dollar_gamma[held]),
         vega=net_by_pair(pairs, exposures.vega[held]),
         beta=model.betas.shrunk[pairs.underlying],
+        beta_known=_beta_known(model)[pairs.underlying],
         share=gross_shares(pairs.account, delta, len(frame.books)),
         proxied=model.proxied[pairs.underlying],
     )
+
+
+def _beta_known(model: FactorModel) -> BoolArray:
+    # That cash does not move with the market is no belief.
+    still = np.array([one == "cash" for one in model.classes], dtype=np.bool_)
+    return np.isfinite(model.betas.shrunk) & (np.isfinite(model.betas.raw) | still)
 
 
 def _notional(frame: Frame, is_cash: BoolArray) -> FloatArray:

@@ -27,7 +27,7 @@ from risk_engine.engine.results import EngineResult, table
 from risk_engine.quant.factor_risk import Decomposition
 from risk_engine.quant.panel import FloatArray, IntArray
 
-MODEL_VERSION: Final = "factors-1"
+MODEL_VERSION: Final = "factors-2"
 LEAST_NAV = 0.005
 """Less than half a cent is nothing: no fraction of it is stated."""
 
@@ -139,7 +139,7 @@ def _market_beta(
     dollars = 0.0 if empty else np.nan
     if laid.modelled[mine].any():
         dollars = float(betas.dollars[account])
-    beta, error = dollars * scale, float(betas.regressed.error[account]) * scale
+    beta, error = dollars * scale, float(betas.error[account]) * scale
     underlying = laid.positions.underlying[mine]
     size = np.abs(np.nan_to_num(laid.positions.weight[mine]))
     imputed = model.proxied[underlying] | np.isnan(model.betas.raw[underlying])

@@ -24,6 +24,7 @@ from risk_engine.engine.options import Contracts, price_contracts
 from risk_engine.engine.statement import valuations
 from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, underlyings_of
 from risk_engine.engine.valuation import Valued, value
+from risk_engine.quant.factor_risk import netted
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
 NO_CONTRACT = -1
@@ -60,9 +61,9 @@ class Frame:
     """Everything the engines need to know of a chunk.
 
     `dollar_deltas` are by account and underlying, (accounts, underlyings): the sum over holdings
-    that could be modelled. `net_asset_value` is (accounts,). `histories` are what is stored of the
-    accounts' sessions before `as_of`. `digests` are of what the frame is made from, `memo` what is
-    known from other frames.
+    that could be modelled, exactly 0 where they cancel but for rounding. `net_asset_value` is
+    (accounts,). `histories` are what is stored of the accounts' sessions before `as_of`. `digests`
+    are of what the frame is made from, `memo` what is known from other frames.
     """
 
     market: Market
@@ -186,5 +187,5 @@ def _exposures(
 def _by_underlying(exposures: Exposures, accounts: int, underlyings: int) -> FloatArray:
     known = ~np.isnan(exposures.dollar_delta) & (exposures.underlying != NO_UNDERLYING)
     place = exposures.account[known] * underlyings + exposures.underlying[known]
-    summed = np.bincount(place, exposures.dollar_delta[known], minlength=accounts * underlyings)
-    return np.asarray(summed, dtype=np.float64).reshape(accounts, underlyings)
+    summed = netted(place, exposures.dollar_delta[known], accounts * underlyings)
+    return summed.reshape(accounts, underlyings)

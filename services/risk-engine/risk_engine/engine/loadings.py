@@ -208,6 +208,8 @@ def with_proxies(estimates: Estimates, underlyings: Underlyings, funds: Funds) -
                 table[row] = proxy.multiple * source[funds.rows[proxy.fund]]
             else:
                 table[row] = np.nan
+        # The multiple is a belief, no better known than any other.
+        betas.error[row] = np.hypot(betas.error[row], PRIOR_DEVIATION)
         betas.prior[row] = np.nan
     return estimates
 

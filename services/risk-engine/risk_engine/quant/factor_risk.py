@@ -13,6 +13,9 @@ import numpy as np
 
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
+FLAT = 1e-9
+"""Of what was added up: a sum below it is what rounding left of a perfect hedge."""
+
 
 @dataclass(frozen=True, eq=False)
 class Positions:
@@ -49,7 +52,8 @@ class Decomposition:
     `exposures` x are (accounts, factors). Contributions are fractions of the account's variance:
     those of the factors and `specific_share` add up to 1, and so do those of its positions, each of
     which has a part through factors and a specific one. A hedge's are negative. NaN for an account
-    without variance, for one without positions in the model, and for a position that is not in it.
+    without variance (of a volatility below FLAT of the undiversified one), for one without
+    positions in the model, and for a position that is not in it.
     """
 
     exposures: FloatArray
@@ -80,8 +84,10 @@ def decompose(positions: Positions, model: RiskModel, accounts: int) -> Decompos
     known = np.isfinite(positions.weight) & model.known[positions.underlying]
     held = positions.part(known)
     loadings = model.loadings[held.underlying]
-    exposures = _sum_rows(held.account, held.weight[:, np.newaxis] * loadings, accounts)
     net = net_weights(held)
+    # What is flat in an underlying is exposed to nothing, not to what rounding leaves.
+    counted = np.where(net == 0, 0.0, held.weight)
+    exposures = _sum_rows(held.account, counted[:, np.newaxis] * loadings, accounts)
     # Not a matrix product, whose last digits depend on how many accounts there are.
     shared = (exposures[:, :, np.newaxis] * model.covariance).sum(axis=1)
     # h_u D_u for each position; summed with its own weight it is h_u^2 D_u.
@@ -90,7 +96,8 @@ def decompose(positions: Positions, model: RiskModel, accounts: int) -> Decompos
     own = np.bincount(held.account, specific, minlength=accounts)
     common = (exposures * shared).sum(axis=1)
     some = np.bincount(held.account, minlength=accounts) > 0
-    variance = np.where(some & (common + own > 0), common + own, np.nan)
+    least = (FLAT * _undiversified(held, loadings, model, accounts)) ** 2
+    variance = np.where(some & (common + own > least), common + own, np.nan)
     by_factor = np.full(positions.weight.shape, np.nan)
     by_name = by_factor.copy()
     by_factor[known] = systematic / variance[held.account]
@@ -107,13 +114,33 @@ def decompose(positions: Positions, model: RiskModel, accounts: int) -> Decompos
 
 
 def net_weights(positions: Positions) -> FloatArray:
-    """Return for each position what its account holds of its underlying in all, (positions,)."""
+    """Return for each position what its account holds of its underlying in all, (positions,).
+
+    Exactly 0 where lots cancel but for rounding.
+    """
     width = int(positions.underlying.max(initial=-1)) + 1
     pairs, place = np.unique(
         positions.account * max(width, 1) + positions.underlying, return_inverse=True
     )
-    total = np.bincount(place, positions.weight, minlength=len(pairs))
-    return np.asarray(total[place], dtype=np.float64)
+    return netted(place, positions.weight, len(pairs))[place]
+
+
+def netted(place: IntArray, amounts: FloatArray, places: int) -> FloatArray:
+    """Add up amounts by place, (places,): a sum below FLAT of their sizes' is 0."""
+    total = np.bincount(place, amounts, minlength=places)
+    gross = np.bincount(place, np.abs(amounts), minlength=places)
+    return np.asarray(np.where(np.abs(total) <= FLAT * gross, 0.0, total), dtype=np.float64)
+
+
+def _undiversified(
+    held: Positions, loadings: FloatArray, model: RiskModel, accounts: int
+) -> FloatArray:
+    # The volatility if everything fell at once.
+    shared = (loadings[:, :, np.newaxis] * model.covariance).sum(axis=1)
+    variance = (loadings * shared).sum(axis=1) + model.specific_variance[held.underlying]
+    volatility = np.abs(held.weight) * np.sqrt(np.maximum(variance, 0.0))
+    total = np.bincount(held.account, volatility, minlength=accounts)
+    return np.asarray(total, dtype=np.float64)
 
 
 def _sum_rows(account: IntArray, rows: FloatArray, accounts: int) -> FloatArray:

@@ -182,7 +182,9 @@ class ExposureOut(Engine):
     beta_adjusted_net: Money | None = Field(description="Sum of dollar deltas times betas")
     beta_adjusted_net_share: Number | None
     beta_adjusted_net_without_proxied: Money | None
-    beta_known_share: Number | None = Field(description="Of what `beta_known_share_of` says")
+    beta_known_share: Number | None = Field(
+        description="Of what `beta_known_share_of` says: betas told by own returns, not believed"
+    )
     beta_known_share_of: str
     notional: Money | None = Field(description="Sum of |q m| S")
     cash_equivalents: Money = Field(description="Positions that are cash; in no exposure")

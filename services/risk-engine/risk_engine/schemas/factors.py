@@ -39,15 +39,20 @@ class MarketBeta(Answer):
     beta: Number | None = Field(description="exposure_dollar / net asset value")
     exposure_dollar: Money | None
     standard_error: Number | None = Field(
-        description="Newey-West, of the return series of what is held now"
+        description="Newey-West's of the return series of what is held now and has returns, "
+        "together with the errors of the betas that are only believed"
     )
     low: Number | None = Field(description="Lower end of the 95 % interval")
     high: Number | None
-    regressed_beta: Number | None = Field(description="The slope of that series, for comparison")
-    r_squared: Number | None = Field(description="Of that series")
+    regressed_beta: Number | None = Field(
+        description="The slope of that series, for comparison; null below an observed_share of 0.1"
+    )
+    r_squared: Number | None = Field(
+        description="Of that series: of the observed_share of the account and of no more"
+    )
     observations: int
     observed_share: Number | None = Field(
-        description="Of |dollar delta|: made of own returns, not of what loadings say"
+        description="Of |dollar delta| without cash: the series is made of so much of it"
     )
     imputed_share: Number | None = Field(
         description="Of |dollar delta|: betas that are priors or a listed fund's"
