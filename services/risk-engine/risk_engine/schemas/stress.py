@@ -128,8 +128,10 @@ class ReverseOut(Answer):
     shocks: ByFactor
     volatility_shock: Number | None
     horizon: int
-    distance: Number | None
-    probability: Number | None
+    distance: Number | None = Field(description="Of `shocks`, standard deviations of the horizon")
+    probability: Number | None = Field(
+        description="One-sided: of a loss as large over the horizon, by the factors' linear part"
+    )
 
 
 class StressOut(Engine):
