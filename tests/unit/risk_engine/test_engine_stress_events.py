@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 
 from risk_engine.domain import ScenarioSet, Window
 from risk_engine.engine import stress
@@ -15,7 +16,7 @@ from risk_engine.engine.stress_replays import run_replays
 from risk_engine.engine.stress_reverse import LOSSES, run_reverse
 from risk_engine.quant.conditional import conditional_shocks, plausibility
 from risk_engine.quant.factors import FACTORS
-from risk_engine.quant.reverse_stress import full_profit, reverse_stress
+from risk_engine.quant.reverse_stress import full_profit, profit_gradient, reverse_stress
 from risk_engine.schemas.base import plain
 from tests.unit.risk_engine.stress_books import (
     EVERYTHING,
@@ -165,7 +166,7 @@ def test_reverse_stress_finds_what_costs_a_tenth_and_a_fifth():
         again = full_profit(inputs.book, shocks, runs.volatility[:, place], np.ones(1, bool))
         assert again[0] == pytest.approx(-runs.asked[0, place], rel=1e-6)
         likely = plausibility(shocks, inputs.covariance, np.full(1, 21.0))
-        assert likely.probability[0] == runs.probability[0, place]
+        assert likely.distance[0] == runs.distance[0, place]
     assert runs.distance[0, 1] > runs.distance[0, 0]
 
 
@@ -189,6 +190,26 @@ def test_a_loss_that_lies_the_other_way_is_found():
     assert (runs.shocks[0, :, AXIS.market] < 0).all()
     np.testing.assert_allclose(runs.loss[0], runs.asked[0], rtol=1e-6)
     assert 0 < runs.distance[0, 0] < runs.distance[0, 1]
+
+
+def test_reverse_stress_says_how_likely_the_loss_is():
+    """One-sided, of the linear profit: Student's t with the loss's own standard deviation."""
+    inputs = inputs_of(share(1, "SPY", "100"))
+    runs = run_reverse(inputs)
+    gradient = profit_gradient(inputs.book)[0]
+    deviation = np.sqrt(21 * gradient @ inputs.covariance @ gradient)
+    for place in range(2):
+        linear = -gradient @ runs.shocks[0, place]
+        law = student_t(5, scale=deviation * np.sqrt(3 / 5))
+        assert runs.probability[0, place] == pytest.approx(law.sf(linear), rel=1e-4)
+    assert 0 < runs.probability[0, 1] < runs.probability[0, 0] < 0.5
+
+
+def test_lots_that_cancel_depend_on_no_factor():
+    """Rounding leaves a gradient of 1e-11 dollars, and an event that cannot be would follow it."""
+    lots = [share(place, "AAPL", one) for place, one in enumerate(("33.3", "66.6", "-99.9"), 1)]
+    runs = run_reverse(inputs_of(*lots))
+    assert runs.reasons == (("depends_on_no_factor",) * 2,)
 
 
 def test_reverse_stress_says_why_there_is_no_answer():

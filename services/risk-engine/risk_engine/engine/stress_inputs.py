@@ -11,6 +11,7 @@ from risk_engine.domain import Position
 from risk_engine.domain.scenarios import MARKET, RATES
 from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
+from risk_engine.engine.histories import CASH
 from risk_engine.engine.known_options import stressed_prices_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
@@ -40,6 +41,7 @@ class StressInputs:
     size: FloatArray
     is_option: BoolArray
     is_private: BoolArray
+    is_cash: BoolArray
     is_proxied: BoolArray
     is_stale: BoolArray
     known: BoolArray
@@ -91,6 +93,7 @@ def stress_inputs(frame: Frame) -> StressInputs:
         size=np.abs(exposures.value[holding]),
         is_option=is_option,
         is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
+        is_cash=_marked(row, [kind in CASH for kind in frame.underlyings.kinds]),
         is_proxied=_marked(row, model.proxied.tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
         known=known,

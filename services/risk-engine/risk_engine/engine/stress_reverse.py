@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 
 from risk_engine.engine.stress_inputs import StressInputs
-from risk_engine.quant.conditional import Plausibility, plausibility
+from risk_engine.quant.conditional import one_sided_probability, plausibility
 from risk_engine.quant.panel import BoolArray, FloatArray, sum_by
 from risk_engine.quant.reverse_stress import Book, profit_gradient, reverse_stress
 
@@ -25,7 +25,9 @@ class ReverseRuns:
     """The most likely shocks that cost each portfolio each of LOSSES.
 
     `shocks` are (portfolios, losses, factors), the rest (portfolios, losses); `asked` and `loss`
-    are money. NaN where there is none, and then a reason, by portfolio and loss.
+    are money. NaN where there is none, and then a reason, by portfolio and loss. `probability` is
+    the chance of a loss as large over HORIZON sessions, gains and losses being linear in the
+    factors: one-sided, along the shocks.
     """
 
     asked: FloatArray
@@ -59,7 +61,7 @@ def _run(inputs: StressInputs, book: Book, worth: FloatArray) -> ReverseRuns:
     covariance = np.where(usable[:, None] & usable, inputs.covariance, 0.0)
     asked = np.where(worth > 0, worth, np.nan)[:, None] * np.array(LOSSES)
     found = [reverse_stress(book, covariance, amount) for amount in asked.T]
-    likely = [_plausibility(one.shocks, usable, inputs.covariance) for one in found]
+    distance = np.stack([_distance(one.shocks, usable, inputs.covariance) for one in found], axis=1)
     shocks = np.stack([one.shocks for one in found], axis=1)
     loss = np.stack([one.loss for one in found], axis=1)
     moved = (profit_gradient(book)[:, usable] != 0).any(axis=1)
@@ -68,8 +70,8 @@ def _run(inputs: StressInputs, book: Book, worth: FloatArray) -> ReverseRuns:
         shocks=np.where(usable, shocks, np.nan),
         volatility=np.stack([one.volatility for one in found], axis=1),
         loss=loss,
-        distance=np.stack([one.distance for one in likely], axis=1),
-        probability=np.stack([one.probability for one in likely], axis=1),
+        distance=distance,
+        probability=one_sided_probability(distance),
         reasons=tuple(
             tuple(
                 _reason(worth[account], bool(usable.any()), bool(moved[account]), amount)
@@ -80,9 +82,9 @@ def _run(inputs: StressInputs, book: Book, worth: FloatArray) -> ReverseRuns:
     )
 
 
-def _plausibility(shocks: FloatArray, usable: BoolArray, covariance: FloatArray) -> Plausibility:
+def _distance(shocks: FloatArray, usable: BoolArray, covariance: FloatArray) -> FloatArray:
     stated = np.where(usable, shocks, np.nan)
-    return plausibility(stated, covariance, np.full(len(shocks), float(HORIZON)))
+    return plausibility(stated, covariance, np.full(len(shocks), float(HORIZON))).distance
 
 
 def _reason(worth: float, usable: bool, moved: bool, loss: float) -> ReverseReason | None:  # noqa: FBT001 - facts, not switches

@@ -264,7 +264,9 @@ def _margin(inputs: StressInputs, moves: Moves, profit: FloatArray) -> FloatArra
         held.portfolio,
         value,
         notional,
+        is_short=held.units < 0,
         is_option=inputs.is_option,
         is_private=inputs.is_private,
+        is_cash=inputs.is_cash,
         portfolios=book.portfolios,
     )

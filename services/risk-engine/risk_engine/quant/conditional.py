@@ -14,6 +14,7 @@ Nadarajah, Multivariate t Distributions, ch. 1 (the F law of a Student distance)
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr
 from scipy.stats import f as f_distribution
 
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
@@ -127,6 +128,16 @@ def plausibility(shocks: FloatArray, covariance: FloatArray, horizon: FloatArray
         stated=count,
         probability=np.asarray(f_distribution.sf(ratio, np.maximum(count, 1), FREEDOM)),
     )
+
+
+def one_sided_probability(distance: FloatArray) -> FloatArray:
+    """Return the chance that factors move at least `distance` in one direction, any shape.
+
+    Along any one direction the multivariate Student law of `plausibility` is Student's t of nu = 5
+    degrees of freedom scaled to variance 1: P(t > d sqrt(nu/(nu-2))). Its half is at 0. NaN in, NaN
+    out. Kotz and Nadarajah, Multivariate t Distributions, ch. 1 (linear combinations).
+    """
+    return np.asarray(stdtr(FREEDOM, -distance * np.sqrt(FREEDOM / (FREEDOM - 2))))
 
 
 def _by_stated(shocks: FloatArray) -> list[tuple[BoolArray, IntArray]]:

@@ -1,7 +1,9 @@
-"""Estimate what a broker would want to see in an account, (portfolios, scenarios), in money.
+"""Estimate what net asset value a broker would want to see in an account, (portfolios, scenarios).
 
-FINRA Rule 4210, maintenance: (c) for shares, (f)(2) for short options, without the reduction for
-being out of the money and without offsets between positions, so on the high side.
+Maintenance of FINRA Rule 4210: (c) for shares, (f)(2) for short options, without the reduction for
+being out of the money and without offsets between positions, so on the high side. The rule wants a
+short option's value and a part of what it is on. Its value is already taken off net asset value, as
+the rule's own equity does not, so only the part is wanted of net asset value.
 """
 
 import numpy as np
@@ -11,7 +13,7 @@ from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 LONG, SHORT = 0.25, 0.30
 """Of the value of shares."""
 SHORT_OPTION = 0.20
-"""Of what the option is on, beside its own value."""
+"""Of what the option is on."""
 
 
 def maintenance_margin(
@@ -19,20 +21,24 @@ def maintenance_margin(
     value: FloatArray,
     notional: FloatArray,
     *,
+    is_short: BoolArray,
     is_option: BoolArray,
     is_private: BoolArray,
+    is_cash: BoolArray,
     portfolios: int,
 ) -> FloatArray:
-    """Return the maintenance margin of each portfolio, (portfolios, scenarios).
+    """Return the maintenance margin of each portfolio, to be compared with its net asset value.
 
     `value` is signed and `notional` the value of what an option is on, not negative, both
     (positions, scenarios); the marks are (positions,). A long option and a private asset count in
-    full, as neither can be borrowed against. A NaN counts as nothing.
+    full, as neither can be borrowed against; cash and money funds want nothing. A NaN counts as
+    nothing.
     """
-    size = np.abs(value)
-    shares = np.where(value < 0, SHORT * size, LONG * size)
-    options = np.where(value < 0, size + SHORT_OPTION * notional, size)
+    size, short = np.abs(value), is_short[:, None]
+    shares = np.where(short, SHORT * size, LONG * size)
+    options = np.where(short, SHORT_OPTION * notional, size)
     wanted = np.where(is_option[:, None], options, np.where(is_private[:, None], size, shares))
+    wanted[is_cash] = 0.0
     margin = np.empty((portfolios, value.shape[1]))
     for scenario, column in enumerate(np.nan_to_num(wanted).T):
         margin[:, scenario] = sum_by(portfolio, column, portfolios)

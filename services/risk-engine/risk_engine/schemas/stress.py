@@ -72,7 +72,9 @@ class ScenarioOut(Answer):
     )
     modelled_share: Number | None = Field(description="A fraction of what `shares_of` says")
     net_asset_value_negative: bool
-    maintenance_margin: Money | None = Field(description="After the correlated shocks; estimated")
+    maintenance_margin: Money | None = Field(
+        description="Net asset value a broker would want after the correlated shocks; estimated"
+    )
     margin_call: bool = Field(description="new_net_asset_value < maintenance_margin")
 
 
@@ -126,8 +128,10 @@ class ReverseOut(Answer):
     shocks: ByFactor
     volatility_shock: Number | None
     horizon: int
-    distance: Number | None
-    probability: Number | None
+    distance: Number | None = Field(description="Of `shocks`, standard deviations of the horizon")
+    probability: Number | None = Field(
+        description="One-sided: of a loss as large over the horizon, by the factors' linear part"
+    )
 
 
 class StressOut(Engine):
