@@ -102,6 +102,9 @@ async def test_the_report_says_everything_the_engine_said(engine):
     assert ValuationOut.model_fields.keys() == payload.keys() | {"input_hash"}
     assert shown["name"] == "Ada's book"
     assert shown["status"] == "partial"
+    statuses = {name: one["status"] for name, one in shown["engines"].items()}
+    assert shown["engine_statuses"] == statuses
+    assert statuses["greeks"] == "insufficient"
     assert shown["provider"] == "simulated"
     assert shown["net_asset_value"] == payload["totals"]["net_asset_value"]
     # Every session since the opening, four before.

@@ -123,7 +123,7 @@ def explanation(portfolio_id: UUID, known: Known | None, name: str) -> Explanati
     shown = {engine: result.model_dump(mode="json") for engine, result in engines.items()}
     value = _found(shown.get(metric.engine), metric.at)
     return Explanation(
-        **summary(known, valuation_of(known)),
+        **summary(known, valuation_of(known), metric.engine),
         portfolio_id=portfolio_id,
         metric=name,
         title=metric.title,
