@@ -77,7 +77,7 @@ AGAIN: dict[str, Callable[[dict[str, Any]], float]] = {
     "realized_pnl": lambda given: total(given["positions"], "realized_pnl"),
     "daily_pnl": lambda given: total(given["positions"], "daily_pnl"),
     "daily_return": lambda given: (
-        given["profit of the session"] / (given["net asset value"] - given["profit of the session"])
+        given["profit of the session"] / given["net asset value of the session before"]
     ),
     "dollar_delta": lambda given: total(
         [row for row in given["positions"] if row["kind"] != "private"], "dollar_delta"
@@ -147,7 +147,16 @@ async def test_what_is_not_known_says_why(engine):
     answer = await explain(engine, "unrealized_pnl", BOOKS["no prices"])
     shown = answer.json()
     assert shown["value"] is None
-    assert "market price" in shown["why_null"]
+    assert shown["why_null"] == catalogue()["unrealized_pnl"].null_when
+    assert "carried_at_entry_price" in {note["code"] for note in shown["notes"]}
+    vega = (await explain(engine, "vega", BOOKS["no prices"])).json()
+    assert (vega["value"] is None) == (vega["why_null"] == catalogue()["vega"].null_when)
+
+
+def test_every_metric_says_when_it_is_null_in_a_sentence():
+    for name, one in catalogue().items():
+        assert one.null_when[0].isupper(), name
+        assert one.null_when.endswith("."), name
 
 
 async def test_before_any_calculation_there_is_nothing_to_explain_but_the_words(engine):

@@ -102,6 +102,9 @@ async def test_the_report_says_everything_the_engine_said(engine):
     assert ValuationOut.model_fields.keys() == payload.keys() | {"input_hash"}
     assert shown["name"] == "Ada's book"
     assert shown["status"] == "partial"
+    statuses = {name: one["status"] for name, one in shown["engines"].items()}
+    assert shown["engine_statuses"] == statuses
+    assert statuses["greeks"] == "insufficient"
     assert shown["provider"] == "simulated"
     assert shown["net_asset_value"] == payload["totals"]["net_asset_value"]
     # Every session since the opening, four before.
@@ -130,6 +133,9 @@ async def test_the_overview_uses_the_names_clients_know(engine):
     assert answer["total_value"] == answer["equity_balance"] == 10_000
     # 1,200 long and 1,000 short at the market; the option is carried at 1,000.
     assert answer["cash_balance"] == 8_800
+    assert answer["carried_value"] == 1_000
+    parts = answer["cash_balance"] + answer["exposures"]["net_exposure"] + answer["carried_value"]
+    assert answer["total_value"] == parts
     assert answer["leverage"] == 0.22
     assert answer["exposures"] == {
         "long_exposure": 1_200,

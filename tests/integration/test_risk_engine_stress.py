@@ -54,6 +54,7 @@ async def test_stress_is_read_once_it_is_calculated(engine):
     assert len(everything["data"]["scenarios"]) == 19
     assert {one["correlated"] for one in everything["data"]["scenarios"]} == {None}
     assert everything["data"]["status"] in {"partial", "insufficient"}
+    assert everything["data"]["status"] == everything["status"] == test["status"]
     assert test["data_quality"]["flag"] == "NO_STRESS_TEST_RESULTS"
     assert test["data_quality"]["positions_total"] == 2
     asked = await get(engine, account.portfolio_id, "stress-test?scenarios=no_such,neither")

@@ -28,13 +28,14 @@ from tests.unit.risk_engine.six_positions import (
     SIX_POSITIONS,
 )
 
+OF_OPTIONS = ("dollar_delta_of_options", "dollar_gamma", "vega", "theta", "rho")
 GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 HEADER = {
     "engine": "greeks",
     "as_of": AS_OF,
     "panel_version": 1,
     "book_revision": 1,
-    "model_version": "greeks-1",
+    "model_version": "greeks-2",
 }
 
 
@@ -195,11 +196,33 @@ def test_an_option_that_cannot_be_modelled_is_in_no_total_and_says_why():
     put = of(found, SHORT_PUT.symbol)
     assert (put.reason, put.delta, put.dollar_delta) == ("no_volatility", None, None)
     assert found.totals.dollar_delta == 80_000
+    assert {name: getattr(found.totals, name) for name in OF_OPTIONS} == dict.fromkeys(OF_OPTIONS)
     assert (found.status, found.coverage.modelled_option_positions) == ("insufficient", 0)
     assert [note.code for note in found.notes] == ["unmodelled_options"]
     assert found.coverage.modelled_share < 1
     both = payload(six_book(lines=(SHORT_PUT, LONG_CALL)), given_market=market_without_put())
     assert both.status == "partial"
+    alone = of(both, LONG_CALL.symbol)
+    assert both.totals.vega == alone.position_vega
+    assert both.totals.dollar_delta_of_options == alone.dollar_delta
+
+
+def test_of_options_that_cannot_be_modelled_nothing_is_known():
+    silent = replace(market(), snapshots=six_market().snapshots)
+    found = payload(six_book(lines=(SHORT_PUT,)), given_market=silent)
+    assert (found.status, found.totals.dollar_delta, found.totals.vega) == (
+        "insufficient",
+        None,
+        None,
+    )
+
+
+def test_a_security_without_a_price_stands_at_its_entry_price_and_is_named():
+    unheard_of = LONG._replace(symbol="ZZZZQ", underlying="ZZZZQ")
+    found = payload(six_book(lines=(SHORT, unheard_of)))
+    assert (found.status, found.totals.dollar_delta) == ("partial", 400 * 150 - 30_000)
+    assert [note.code for note in found.notes] == ["unpriced_securities"]
+    assert found.totals.vega == 0
 
 
 def market_without_put():

@@ -90,4 +90,5 @@ def test_the_last_session_gained_what_the_options_did(friday):
     # Shares moved on the 6th alone; without quotes in between the options did all at once.
     assert friday.daily.pnl == pytest.approx(-360.65 + 1_421.91)
     assert friday.daily.daily_return == pytest.approx(1_061.26 / 304_700)
+    assert friday.daily.previous_net_asset_value == pytest.approx(304_700)
     assert friday.daily.repricing == 0

@@ -115,7 +115,7 @@ def test_why_there_is_nothing_is_said_with_200():
 
 def test_what_is_missing_stands_beside():
     found = read_as_clients_do(known_of(*EVERYTHING, listed(8, "unknown", "4")))
-    assert found.status == "ok"  # the valuation's: the account is valued in full
+    assert found.status == "partial"  # the engine's own: one position is not known
     assert found.data.unmodelled_positions == 1
     assert found.data.modelled_share < 1
     assert found.data.modelled_share_of == "gross market value of the open positions"

@@ -90,10 +90,12 @@ class Daily:
     NAV - NAV before = `pnl` + `repricing`: the latter is of positions that got a price, or lost it,
     and is no gain. `pnl` = `unrealized_change` + `realized_pnl` + `dividend_income` - `restated`,
     the last being the repricing and what an option's first price set right at the opening.
-    `daily_return` is `pnl` / NAV before, a decimal; None unless that is positive.
+    `previous_net_asset_value` is NAV before; `daily_return` is `pnl` of it, a decimal; None unless
+    it is positive.
     """
 
     previous_session: date | None = None
+    previous_net_asset_value: float | None = None
     pnl: float | None = None
     daily_return: float | None = None
     unrealized_change: float | None = None

@@ -17,7 +17,7 @@ from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 
-MODEL_VERSION: Final = "greeks-1"
+MODEL_VERSION: Final = "greeks-2"
 
 SHARES_OF: Final = "gross value of open positions: |market value|, carried ones at |entry value|"
 
@@ -25,6 +25,7 @@ Kind = Literal["security", "option", "private"]
 NoteCode = Literal[
     "unmodelled_options",
     "expired_options",
+    "unpriced_securities",
     "estimated_volatility",
     "quote_at_exercise",
     "volatility_from_other_contracts",
@@ -38,6 +39,10 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
         "{count} option position(s) could not be modelled and are in no total: see their reason."
     ),
     "expired_options": "{count} option position(s) have expired: nothing moves them any more.",
+    "unpriced_securities": (
+        "{count} position(s) that are no options have no market price: they stand in the totals at "
+        "their entry price."
+    ),
     "estimated_volatility": (
         "{count} option position(s) have no usable quote: their volatility is estimated from the "
         "underlying's last 63 sessions, marked up by a tenth."
@@ -95,13 +100,15 @@ def _greeks(frame: Frame, account: int) -> EngineResult:
     sources = _column(contracts.volatility_source, contract)
     stale = np.array([one.stale for one in positions], dtype=np.bool_)
     unpriced = np.array([one.carried_at is not None for one in positions], dtype=np.bool_)
+    unpriced &= ~is_private & ~is_option
     notes = Counter[NoteCode](flag for of_one in flags for flag in of_one)
     notes["unmodelled_options"] = int((is_option & ~modelled).sum())
+    notes["unpriced_securities"] = int(unpriced.sum())
     notes["expired_options"] = reasons.count("expired")
     notes["volatility_from_other_contracts"] = sources.count("surface")
     notes["private_assets"] = int(is_private.sum())
     return EngineResult(
-        status=_status(is_option, modelled, notes, stale, unpriced & ~is_private & ~is_option),
+        status=_status(is_option, modelled, notes, stale),
         payload={
             "totals": _totals(held, is_option, is_private),
             "by_underlying": _by_underlying(frame, underlying, held, modelled & ~is_private),
@@ -155,17 +162,21 @@ def _per_share(
 def _totals(
     held: Mapping[str, FloatArray], is_option: BoolArray, is_private: BoolArray
 ) -> dict[str, float]:
-    def total(name: str, among: BoolArray) -> float:
-        return float(np.nansum(held[name][among]))
+    """Return sums over what is known; NaN where there is something to sum and none of it is."""
 
-    market = ~is_private
+    def total(name: str, among: BoolArray) -> float:
+        values = held[name][among]
+        known = np.isfinite(values)
+        return float(values[known].sum()) if known.any() or not values.size else float("nan")
+
     return {
-        "dollar_delta": total("dollar_delta", market),
+        "dollar_delta": total("dollar_delta", ~is_private),
         "dollar_delta_of_options": total("dollar_delta", is_option),
-        "dollar_gamma": total("dollar_gamma", market),
-        "vega": total("vega", market),
-        "theta": total("theta", market),
-        "rho": total("rho", market),
+        # What is no option has none of these: it makes no sum known.
+        "dollar_gamma": total("dollar_gamma", is_option),
+        "vega": total("vega", is_option),
+        "theta": total("theta", is_option),
+        "rho": total("rho", is_option),
         "private_value": total("dollar_delta", is_private),
     }
 
@@ -265,10 +276,14 @@ def _status(
     modelled: BoolArray,
     notes: Mapping[NoteCode, int],
     stale: BoolArray,
-    carried: BoolArray,
 ) -> Status:
     if is_option.any() and not (is_option & modelled).any():
         return "insufficient"
-    if notes["unmodelled_options"] or notes["estimated_volatility"] or carried.any():
+    missing: tuple[NoteCode, ...] = (
+        "unmodelled_options",
+        "unpriced_securities",
+        "estimated_volatility",
+    )
+    if any(notes[code] for code in missing):
         return "partial"
     return "stale" if stale.any() else "ok"

@@ -43,7 +43,7 @@ class Past:
     `row` is the session. `changes` are since the session before, added up by account; they and
     `daily_return` (pnl / NAV before, a decimal) are NaN where that session is not among the days,
     the return also where the account was worth nothing. `holding_pnl` is of holdings on the last
-    day, (holdings,).
+    day, (holdings,). `before` is the net asset value of the session before, NaN with the changes.
     """
 
     account: IntArray
@@ -51,6 +51,7 @@ class Past:
     values: AccountValues
     counts: Counts
     changes: DailyPnl
+    before: FloatArray
     daily_return: FloatArray
     holding_pnl: FloatArray
 
@@ -67,6 +68,7 @@ def past_of(ledger: Ledger, rows: Sequence[Sequence[int]]) -> Past:
         values=_joined([part.values for part in parts]),
         counts=_joined([part.counts for part in parts]),
         changes=_joined([part.changes for part in parts]),
+        before=np.concatenate([part.before for part in parts]),
         daily_return=np.concatenate([part.daily_return for part in parts]),
         holding_pnl=holding_pnl,
     )
@@ -120,7 +122,7 @@ def _part(ledger: Ledger, rows: Sequence[Sequence[int]], accounts: Sequence[int]
     pnl = daily_pnl(attributed, days.holdings.expects_price, is_known, days.before, days.after)
     changes = _by_day(pnl, days.step, follows)
     nav = totals.net_asset_value
-    before = np.append(np.nan, nav[:-1])[: nav.size]
+    before = np.where(follows, np.append(np.nan, nav[:-1])[: nav.size], np.nan)
     last = np.append(account[1:] != account[:-1], True)[: account.size]
     on_last = (last & follows)[days.step] & is_known[days.after]
     holding_pnl = np.full(ledger.holdings.account.size, np.nan)
@@ -131,6 +133,7 @@ def _part(ledger: Ledger, rows: Sequence[Sequence[int]], accounts: Sequence[int]
         values=totals,
         counts=_counts(ledger, days, row, values, is_known),
         changes=changes,
+        before=before,
         daily_return=changes.pnl / np.where(before > 0, before, np.nan),
         holding_pnl=holding_pnl,
     )

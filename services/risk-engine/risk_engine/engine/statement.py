@@ -250,6 +250,7 @@ def _daily(past: Past, day: int, prices: Prices) -> Daily:
         return Daily()
     return Daily(
         previous_session=prices.sessions[past.row[day] - 1],
+        previous_net_asset_value=_number(past.before[day]),
         pnl=changes["pnl"],
         daily_return=_number(past.daily_return[day]),
         unrealized_change=changes["unrealized_change"],

@@ -14,6 +14,7 @@ from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer
 from risk_engine.schemas.engines import engines_of
 from risk_engine.schemas.summary import Summary, summary, valuation_of
+from risk_engine.schemas.valuation import NoteOut
 
 SCENARIO = "scenario"
 """Explains every stress scenario by its id."""
@@ -40,6 +41,7 @@ class Metric(Answer):
     formula: str
     unit: str
     sign: str
+    null_when: str
     source: str
     page: str
     inputs: tuple[Ingredient, ...]
@@ -62,7 +64,8 @@ class Explanation(Summary):
     title: str
     engine: EngineName
     value: float | None = Field(description="Null where it is not known: see `why_null`")
-    why_null: str | None
+    why_null: str | None = Field(description="What must be missing for this metric to be null")
+    notes: list[NoteOut] = Field(description="What the engine says of the whole of its result")
     definition: str
     formula: str
     unit: str
@@ -123,13 +126,14 @@ def explanation(portfolio_id: UUID, known: Known | None, name: str) -> Explanati
     shown = {engine: result.model_dump(mode="json") for engine, result in engines.items()}
     value = _found(shown.get(metric.engine), metric.at)
     return Explanation(
-        **summary(known, valuation_of(known)),
+        **summary(known, valuation_of(known), metric.engine),
         portfolio_id=portfolio_id,
         metric=name,
         title=metric.title,
         engine=metric.engine,
         value=value,
-        why_null=None if value is not None else _why_null(metric.engine, known, shown),
+        why_null=None if value is not None else _why_null(metric, known, shown),
+        notes=(shown.get(metric.engine) or {}).get("notes", []),
         definition=metric.definition,
         formula=metric.formula,
         unit=metric.unit,
@@ -164,14 +168,12 @@ def _row(rows: Sequence[Any], step: str) -> Any:
     )
 
 
-def _why_null(engine: EngineName, known: Known | None, shown: Mapping[EngineName, Any]) -> str:
-    if known is not None and engine in known.failures:
-        return known.failures[engine].message
-    result = shown.get(engine)
-    if result is None:
+def _why_null(metric: Metric, known: Known | None, shown: Mapping[EngineName, Any]) -> str:
+    if known is not None and metric.engine in known.failures:
+        return known.failures[metric.engine].message
+    if metric.engine not in shown:
         return "The portfolio has not been calculated yet."
-    sentences = [note["message"] for note in result.get("notes", ())]
-    return " ".join(sentences) or f"The engine is {result['status']}: too little is known."
+    return metric.null_when
 
 
 def _scenarios(engines: Mapping[EngineName, Any]) -> Mapping[str, str]:

@@ -148,7 +148,7 @@ def _found(known: Known | None) -> ExposureOut | None:
 
 
 def _summary(known: Known | None, *, available: bool) -> dict[str, object]:
-    fields = summary(known, valuation_of(known))
+    fields = summary(known, valuation_of(known), "exposure")
     return fields | {"available": available, "stale": available and fields["stale"]}
 
 

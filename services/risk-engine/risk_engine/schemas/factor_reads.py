@@ -177,7 +177,7 @@ def positions_factor_exposures(
 def found_factors(known: Known | None) -> tuple[FactorsOut | None, dict[str, object]]:
     """Read what the engine found, and the fields of a Summary."""
     found = None if known is None else read("factors", known, FactorsOut)
-    fields = summary(known, valuation_of(known))
+    fields = summary(known, valuation_of(known), "factors")
     return found, fields
 
 

@@ -22,17 +22,23 @@ PER_PERCENT = "Change of the dollar delta when the underlying moves by 1 %"
 
 
 class GreekTotals(Answer):
-    """Sums over securities and modelled options; shorts count negative."""
+    """Sums over securities and modelled options; shorts count negative.
 
-    dollar_delta: Money = Field(
+    A sum is null where there are positions to add up and none is known; where some are, it is of
+    those, and `coverage` says how many. Without options the sums of options are zero.
+    """
+
+    dollar_delta: Money | None = Field(
         description="quantity x multiplier x delta x price of the underlying; a security's value"
     )
-    dollar_delta_of_options: Money
-    dollar_gamma: Money = Field(description=PER_PERCENT)
-    vega: Money = Field(description=PER_POINT)
-    theta: Money = Field(description=PER_DAY)
-    rho: Money = Field(description=PER_100_BP)
-    private_value: Money = Field(description="Private assets at their stated value, in no total")
+    dollar_delta_of_options: Money | None
+    dollar_gamma: Money | None = Field(description=PER_PERCENT)
+    vega: Money | None = Field(description=PER_POINT)
+    theta: Money | None = Field(description=PER_DAY)
+    rho: Money | None = Field(description=PER_100_BP)
+    private_value: Money | None = Field(
+        description="Private assets at their stated value, in no total"
+    )
 
 
 class UnderlyingGreeks(Answer):

@@ -69,7 +69,7 @@ class RiskMetrics(Answer):
 def market_risk(portfolio_id: UUID, known: Known | None) -> MarketRisk:
     """Read the newest result; None is a portfolio not heard of."""
     result = None if known is None else read("market_risk", known, MarketRiskOut)
-    fields = summary(known, valuation_of(known))
+    fields = summary(known, valuation_of(known), "market_risk")
     if result is None:
         fields |= {"available": False, "stale": False}
         failure = None if known is None else known.failures.get("market_risk")
@@ -80,8 +80,6 @@ def market_risk(portfolio_id: UUID, known: Known | None) -> MarketRisk:
                 "reason": "not_calculated_yet",
                 "message": "Market risk has not been calculated yet.",
             }
-    else:
-        fields |= {"status": result.status}
     return MarketRisk(**fields, portfolio_id=portfolio_id, data=result)
 
 

@@ -62,8 +62,16 @@ class Overview(Summary):
 
     portfolio_id: UUID
     equity_balance: float | None = Field(None, description="As stated at the upload")
-    total_value: float | None = Field(None, description="Net asset value")
+    total_value: float | None = Field(
+        None,
+        description="Net asset value: cash_balance + exposures.net_exposure + carried_value",
+    )
     cash_balance: float | None = None
+    carried_value: float | None = Field(
+        None,
+        description="Of positions without a market price: private assets as stated, others at "
+        "their entry or last price; in total_value, and in no exposure of market values",
+    )
     leverage: float | None = Field(None, description="Null when net asset value is not positive")
     leverage_of: str = Field(LEVERAGE_OF, description="What of what `leverage` is")
     exposures: Exposures | None = None
@@ -90,6 +98,7 @@ def overview(portfolio_id: UUID, known: Known | None) -> Overview:
         equity_balance=totals.equity_balance,
         total_value=totals.net_asset_value,
         cash_balance=totals.cash,
+        carried_value=totals.carried_value,
         **_leverage(exposure, totals),
         exposures=_exposures(totals),
         delta_adjusted=None if exposure is None else exposure.delta_adjusted,

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Final
 from uuid import UUID
 
 from pydantic import Field
 
-from risk_engine.domain import BUILT, ENGINES, EngineName
+from risk_engine.domain import BUILT, ENGINES, EngineName, Status
 from risk_engine.repository import Known, Snapshot
 from risk_engine.schemas.base import Answer
 from risk_engine.schemas.engines import EngineOut, engines_of
@@ -15,6 +16,9 @@ from risk_engine.schemas.summary import Summary, summary, valuation_of
 from risk_engine.schemas.valuation import PositionOut, Totals
 
 PORTFOLIOS_IN_REQUEST = 1_000
+_JUDGED: Final[Sequence[EngineName]] = ("valuation", "greeks", "exposure")
+"""Whose statuses a report's own is of: what is owned and at stake. The others need long histories,
+which a young or empty book cannot have; theirs stand beside it."""
 
 
 class FailureOut(Answer):
@@ -25,8 +29,15 @@ class FailureOut(Answer):
 
 
 class Report(Summary):
-    """Everything known of a portfolio, engine by engine."""
+    """Everything known of a portfolio, engine by engine.
 
+    `status` is the valuation's where that is insufficient; else `partial` where valuation, greeks
+    or exposure lack anything or failed, `stale` where one of them rests on an earlier close.
+    """
+
+    engine_statuses: dict[EngineName, Status] = Field(
+        {}, description="Of each engine that has a result"
+    )
     portfolio_id: UUID
     name: str | None
     net_asset_value: float | None
@@ -62,8 +73,10 @@ def report(portfolio_id: UUID, known: Known | None, snapshots: Sequence[Snapshot
     valuation = valuation_of(known)
     engines = engines_of(known)
     failures = {} if known is None else known.failures
+    statuses: dict[EngineName, Status] = {name: one.status for name, one in engines.items()}
     return Report(
-        **summary(known, valuation),
+        **summary(known, valuation) | {"status": overall(statuses)},
+        engine_statuses=statuses,
         portfolio_id=portfolio_id,
         name=None if known is None else known.name,
         net_asset_value=None if valuation is None else valuation.totals.net_asset_value,
@@ -75,6 +88,17 @@ def report(portfolio_id: UUID, known: Known | None, snapshots: Sequence[Snapshot
         not_built=[engine for engine in ENGINES if engine not in BUILT],
         snapshots=[SnapshotOut(**asdict(snapshot)) for snapshot in snapshots],
     )
+
+
+def overall(of: Mapping[EngineName, Status]) -> Status | None:
+    """Judge a report by the statuses of its engines; one that failed has none."""
+    valued = of.get("valuation")
+    if valued is None or valued == "insufficient":
+        return valued
+    judged = {of.get(name) for name in _JUDGED}
+    if judged <= {"ok", "stale"}:
+        return "stale" if "stale" in judged else "ok"
+    return "partial"
 
 
 def valuations(

@@ -185,5 +185,5 @@ def _found(known: Known | None) -> StressOut | None:
 
 
 def _summary(known: Known | None, *, available: bool) -> dict[str, object]:
-    fields = summary(known, valuation_of(known))
+    fields = summary(known, valuation_of(known), "stress")
     return fields | {"available": available, "stale": available and fields["stale"]}

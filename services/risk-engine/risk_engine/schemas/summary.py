@@ -29,12 +29,21 @@ class Summary(Answer):
     panel_version: int | None = None
     book_revision: int | None = Field(None, description="The revision the results are of")
     provider: str | None = Field(None, description="Where the prices are from")
-    status: Status | None = None
+    status: Status | None = Field(
+        None,
+        description="Of the engine whose results these are (docs/methodology.md, Statuses); "
+        "null where it has none",
+    )
     calculated_at: datetime | None = None
 
 
-def summary(known: Known | None, valuation: ValuationOut | None) -> dict[str, Any]:
-    """Give the fields of a Summary; None is a portfolio the replica has not heard of."""
+def summary(
+    known: Known | None, valuation: ValuationOut | None, engine: EngineName = "valuation"
+) -> dict[str, Any]:
+    """Give the fields of a Summary; None is a portfolio the replica has not heard of.
+
+    The status is that of the engine whose results are shown.
+    """
     reason, message = _reason(known)
     fields: dict[str, Any] = {
         "available": valuation is not None,
@@ -44,12 +53,13 @@ def summary(known: Known | None, valuation: ValuationOut | None) -> dict[str, An
     }
     if known is None or known.valuation is None or valuation is None:
         return fields
+    shown = known.results.get(engine)
     return fields | {
         "as_of": valuation.as_of,
         "panel_version": valuation.panel_version,
         "book_revision": valuation.book_revision,
         "provider": valuation.provider,
-        "status": valuation.status,
+        "status": None if shown is None else shown.status,
         "calculated_at": known.valuation.calculated_at,
     }
 

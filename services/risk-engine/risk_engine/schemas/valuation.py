@@ -60,10 +60,11 @@ class BasedOn(Answer):
 class DailyOut(Answer):
     """What changed since the previous session; null on the session the account opened on.
 
-    Net asset value changed by `pnl` + `repricing`.
+    Net asset value changed by `pnl` + `repricing` from `previous_net_asset_value`.
     """
 
     previous_session: date | None = None
+    previous_net_asset_value: Money | None = None
     pnl: Money | None = Field(None, description="The gain; shorts and dividends included")
     daily_return: Number | None = Field(
         None, description="`pnl` of `daily_return_of`, a decimal: 0.01 is 1 %"

@@ -152,7 +152,7 @@ def volatility(portfolio_id: UUID, known: Known | None) -> Volatility:
     result = None if known is None else read("volatility", known, VolatilityOut)
     told = None if result is None or result.status == "insufficient" else result
     return Volatility(
-        **{**summary(known, valuation_of(known)), "available": told is not None},
+        **{**summary(known, valuation_of(known), "volatility"), "available": told is not None},
         portfolio_id=portfolio_id,
         calculation_date=None if result is None else result.as_of,
         data=None if told is None else _data(told),
