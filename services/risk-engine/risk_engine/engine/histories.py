@@ -21,7 +21,7 @@ WINDOW: Final = 252
 MINIMUM: Final = 60
 
 CASH: Final = frozenset({"cash", "money_market"})
-"""Kinds of what varies by nothing where it has no price."""
+"""Kinds of what varies by nothing, whatever it pays and whether it has a price."""
 OWN, PROXIED, UNMODELLED = range(3)
 SOURCES: Final = ("own", "proxied", "unmodelled")
 
@@ -47,7 +47,7 @@ def histories_of(underlyings: Underlyings, prices: Prices, model: FactorModel) -
     """Complete the histories of underlyings, by the factor model where they have gaps."""
     cash = np.array([kind in CASH for kind in underlyings.kinds], dtype=np.bool_)
     returns = underlyings.returns[1:]
-    returns = np.where(cash & np.isnan(returns), 0.0, returns)
+    returns = np.where(cash, 0.0, returns)
     filled = _filled(returns, underlyings, prices, model)
     found = coverage(_closes(underlyings, prices), underlyings.returns, WINDOW)
     with np.errstate(invalid="ignore"):
