@@ -44,7 +44,7 @@ SENTENCES: Final = {
     "nothing_modelled": "Nothing that is held has a history or a proxy to tell volatility from.",
     "unmodelled": "What has no history and no proxy, or is an option without Greeks, is left out.",
     "proxied": "Private assets and short histories are told from factors.",
-    "stale_prices": "Some prices are older than three sessions.",
+    "stale_prices": "The last close of some holdings is of an earlier session.",
     "short_history": "The history is too short for some windows: they are null.",
     "no_realised_history": "The account's own history is too short for its realised volatility.",
     "net_asset_value_not_positive": "Net asset value is not positive: only dollars are stated.",
