@@ -23,7 +23,7 @@ from tests.unit.risk_engine.six_positions import (
     Line,
 )
 
-SESSIONS = tuple(calendar.sessions(date(2025, 12, 1), AS_OF))
+SESSIONS = tuple(calendar.sessions(date(2025, 9, 2), AS_OF))
 _LINES = {line.symbol: line for line in SIX_POSITIONS}
 SPECIFIC_VOLATILITY = 0.01
 MARKET_VOLATILITY = 0.01
@@ -147,6 +147,7 @@ def _factor_model(frame: Frame):
         model,
         loadings=loadings,
         covariance=covariance,
+        recent=np.zeros((len(SESSIONS), len(model.factors))),
         betas=replace(model.betas, shrunk=loadings[:, market]),
         panel=replace(model.panel, available=np.ones(len(model.factors), dtype=np.bool_)),
         specific_variance=np.full(count, SPECIFIC_VOLATILITY**2),

@@ -11,7 +11,7 @@ from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.results import EngineResult, pack
 from risk_engine.engine.underlyings import Key
 from tests.unit.risk_engine.books import NAN
-from tests.unit.risk_engine.exposed import six_book, six_frame, six_market
+from tests.unit.risk_engine.exposed import SESSIONS, six_book, six_frame, six_market
 from tests.unit.risk_engine.six_positions import (
     CLOSED,
     LONG,
@@ -169,24 +169,45 @@ def test_what_the_totals_of_the_six_positions_rest_on():
     assert answer.status == "ok"
 
 
+def without_closes(symbol, sessions):
+    """The market in which a share has no close in the last sessions."""
+    market = six_market()
+    close = market.prices.close.copy()
+    close[-sessions:, market.prices.columns[symbol]] = NAN
+    prices = replace(market.prices, close=close)
+    return replace(market, prices=prices, reference=prices)
+
+
 def test_an_old_price_makes_a_result_stale():
-    frame = six_frame(six_book(lines=(LONG, SHORT)))
-    old = np.array([len(frame.market.prices.sessions) - 2, len(frame.market.prices.sessions) - 1])
-    values = replace(frame.valued.values, price_row=old)
-    answer = calculate(replace(frame, valued=replace(frame.valued, values=values)))[0]
-    assert isinstance(answer, EngineResult)
+    book = six_book(lines=(LONG, SHORT))
+    answer = result(book, market=without_closes(LONG.symbol, 1))
     assert answer.status == "stale"
     assert answer.payload["quality"]["of_gross_value"]["stale"] == pytest.approx(80 / 110)
-    assert "stale_prices" in codes(answer)
+    assert codes(answer) & {"stale_prices", "positions_without_price"} == {"stale_prices"}
 
 
-def test_a_share_without_a_price_makes_a_result_partial():
-    frame = six_frame(six_book(lines=(LONG, SHORT)))
+def test_a_share_that_never_had_a_price_is_not_stale():
+    """Every engine called such a book something else; here a factor speaks for it, or nothing."""
+    market = without_closes(LONG.symbol, len(SESSIONS))
+    frame = six_frame(six_book(lines=(LONG, SHORT)), market=market)
     values = replace(frame.valued.values, carried=np.array([True, False]))
-    answer = calculate(replace(frame, valued=replace(frame.valued, values=values)))[0]
-    assert isinstance(answer, EngineResult)
-    assert answer.status == "partial"
-    assert answer.payload["quality"]["of_gross_value"]["stale"] == pytest.approx(80 / 110)
+    frame = replace(frame, valued=replace(frame.valued, values=values))
+    for model, part in (
+        (frame.factor_model, "proxied"),
+        (replace(frame.factor_model, recent=frame.factor_model.recent + NAN), "unmodelled"),
+    ):
+        answer = calculate(replace(frame, factor_model=model))[0]
+        assert isinstance(answer, EngineResult)
+        assert answer.status == "partial"
+        assert answer.payload["quality"]["of_gross_value"] == {
+            "modelled": pytest.approx(30 / 110),
+            "proxied": 0,
+            "stale": 0,
+            "unmodelled": 0,
+        } | {part: pytest.approx(80 / 110)}
+        assert codes(answer) & {"stale_prices", "positions_without_price"} == {
+            "positions_without_price"
+        }
 
 
 def test_an_option_nobody_can_model_is_counted_and_in_no_total():

@@ -122,6 +122,28 @@ def test_cash_and_its_like_vary_by_nothing_with_a_price_or_without():
     assert answer.payload["quality"]["of_gross_value"]["modelled"] == 1
 
 
+def test_what_a_money_market_fund_pays_is_no_risk():
+    """0.4 % on every 21st session, at a price that stands still, were taken for a volatility."""
+    moves = {**held.drawn(), "SPAXX": np.where(np.arange(779) % 21 == 0, 0.004, 0.0)}
+    of = held.market(moves, SPAXX="money_market")
+    answer = result(held.book(position(7, "SPAXX", "900", "100")), of=of)
+    assert answer.status == "ok"
+    holdings = answer.payload["holdings"]
+    for row in windows(holdings).values():
+        assert (row["volatility"], row["dollars_per_session"]) == (0, 0)
+    assert (holdings["ewma"], holdings["downside"]) == (0, 0)
+    for name in ("kurtosis", "percentile"):
+        assert np.isnan(holdings[name])
+    assert holdings["trend"]["direction"] is None
+    assert np.isnan(holdings["trend"]["log_ratio"])
+    assert np.isnan(holdings["forecast"]["volatility"])
+    assert answer.payload["underlyings"]["table"]["volatility_252d"].tolist() == [0]
+    beside = windows(
+        result(held.book(AAA, position(7, "SPAXX", "500", "100")), of=of).payload["holdings"]
+    )
+    assert beside == windows(result(held.book(AAA)).payload["holdings"])
+
+
 def test_what_nothing_is_known_of_is_left_out_and_said():
     """Half of the value is private, of which the model says nothing."""
     answer = result(held.book(AAA, private(4, "FUND", "50000")))

@@ -141,6 +141,24 @@ def test_a_pair_with_too_little_in_common_is_shown_as_clients_expect():
     assert shown["AAA"]["BBB"] == 0
     assert shown["BBB"]["CCC"] != 0
     assert shown["AAA"]["AAA"] == 1
+    # What is not known is in no mean.
+    average = matrix(known, lookback_days=365, min_overlap=210).data.average_correlation
+    assert average == shown["BBB"]["CCC"]
+
+
+def test_an_overlap_no_pair_has_is_no_matrix_of_zeros():
+    found = matrix(FULL, lookback_days=365, min_overlap=365)
+    assert (found.available, found.data, found.reason) == (False, None, "insufficient_data")
+    assert found.data_quality.flag == "INSUFFICIENT_DATA"
+    assert found.data_quality.message == found.metadata.message
+    assert found.metadata.message == "No two holdings have 365 of 252 sessions in common."
+    assert matrix(FULL, lookback_days=365, min_overlap=252).available
+
+
+def test_the_average_is_of_what_is_shown():
+    found = matrix(FULL, max_symbols=2).data
+    assert found.average_correlation == pytest.approx(found.matrix["AAA"]["BBB"])
+    assert found.average_correlation != pytest.approx(matrix(FULL).data.average_correlation)
 
 
 def test_a_score_in_the_clients_words():

@@ -21,8 +21,10 @@ from risk_engine.quant.rolling import column_sum
 class Amounts:
     """How much of an account a result rests on, (accounts,): sums of |value| in dollars.
 
-    Each open holding is in one of them: `unmodelled` has no history and no proxy, or is an option
-    without Greeks; `stale` has a history of its own that ended more than three sessions ago.
+    Each open holding is in one of them, the same in every engine. `modelled` has a history of its
+    own and a close of the session, or is cash; `stale` has such a history, but its last close is
+    of an earlier session; `proxied` is told from factors. `unmodelled` has neither, is an option
+    without Greeks, or is nothing that the engine at hand has a number for.
     """
 
     modelled: FloatArray
@@ -71,10 +73,15 @@ def profits(
     return series
 
 
-def amounts_of(frame: Frame, histories: Histories) -> Amounts:
-    """Say how much of each account has a history."""
+def amounts_of(frame: Frame, histories: Histories, *, usable: BoolArray | None = None) -> Amounts:
+    """Say how much of each account has a history.
+
+    `usable`, (holdings,), marks what the engine at hand has a number for; None is everything.
+    """
     exposures = frame.exposures
     known = ~np.isnan(exposures.dollar_delta) & (exposures.underlying != NO_UNDERLYING)
+    if usable is not None:
+        known &= usable
     source = np.full(known.shape, UNMODELLED)
     source[known] = histories.source[exposures.underlying[known]]
     stale = np.zeros(known.shape, dtype=np.bool_)

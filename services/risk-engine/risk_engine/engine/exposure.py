@@ -50,7 +50,7 @@ def _result(frame: Frame, measures: Measures, liquidity: Liquidity, account: int
         "notional": measures.notional[account],
         "cash_equivalents": measures.cash_equivalents[account],
         **convexity,
-        "quality": _quality(measures, account, whole),
+        "quality": measures.amounts.quality(account, nav),
         "underlyings": _underlyings(frame, measures, some),
         "sectors": sectors,
         "sector_weights_of": "net exposure to equity sectors, delta-adjusted",
@@ -116,15 +116,6 @@ def _convexity(
             "exceeded": None if np.isnan(share) else share > limit,
         }
     return found
-
-
-def _quality(measures: Measures, account: int, whole: float) -> dict[str, Any]:
-    amounts = {name: float(values[account]) for name, values in vars(measures.quality).items()}
-    gross = sum(amounts.values()) or np.nan
-    return {
-        "of_net_asset_value": {name: amount / whole for name, amount in amounts.items()},
-        "of_gross_value": {name: amount / gross for name, amount in amounts.items()},
-    }
 
 
 def _underlyings(frame: Frame, measures: Measures, some: slice) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.classification import (
     BenchmarkWeights,
     Classification,
@@ -51,16 +52,6 @@ class Netted:
 
 
 @dataclass(frozen=True, eq=False)
-class Quality:
-    """Gross value (market or carried) by what is known of it, (accounts,), in money."""
-
-    modelled: FloatArray
-    proxied: FloatArray
-    stale: FloatArray
-    unmodelled: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
 class Measures:
     """Exposures of all accounts; arrays and sums are (accounts,) but for `netted` and sectors.
 
@@ -77,7 +68,7 @@ class Measures:
     beta_adjusted_observed: FloatArray
     notional: FloatArray
     cash_equivalents: FloatArray
-    quality: Quality
+    amounts: Amounts
     concentration: Concentration
     classification: Classification
     benchmark: BenchmarkWeights
@@ -116,7 +107,7 @@ def measure(frame: Frame) -> Measures:
         ),
         notional=_notional(frame, is_cash),
         cash_equivalents=sum_by(exposures.account[is_cash], exposures.value[is_cash], accounts),
-        quality=_quality(frame),
+        amounts=amounts_of(frame, frame.return_histories),
         concentration=concentration(pairs.account, netted.dollar_delta, accounts),
         classification=made_of,
         benchmark=benchmark,
@@ -183,27 +174,6 @@ def _notional(frame: Frame, is_cash: BoolArray) -> FloatArray:
     amount = np.where(exposures.is_option, of_options, np.abs(exposures.value))
     counted = exposures.is_open & ~is_cash
     return known_sum(exposures.account[counted], amount[counted], len(frame.books))
-
-
-def _quality(frame: Frame) -> Quality:
-    exposures, values = frame.exposures, frame.valued.values
-    holdings = frame.valued.ledger.holdings
-    proxied = np.append(frame.factor_model.proxied, False)[exposures.underlying]
-    unmodelled = np.isnan(exposures.dollar_delta)
-    last = len(frame.market.prices.sessions) - 1
-    old = (values.price_row >= 0) & (values.price_row < last)
-    stale = (old | (values.carried & holdings.expects_price)) & ~proxied & ~unmodelled
-    size = np.where(exposures.is_open, np.abs(exposures.value), 0.0)
-
-    def total(marked: BoolArray) -> FloatArray:
-        return sum_by(exposures.account[marked], size[marked], len(frame.books))
-
-    return Quality(
-        modelled=total(~proxied & ~unmodelled & ~stale),
-        proxied=total(proxied & ~unmodelled),
-        stale=total(stale),
-        unmodelled=total(unmodelled),
-    )
 
 
 def _positions(frame: Frame, made_of: Classification) -> IntArray:

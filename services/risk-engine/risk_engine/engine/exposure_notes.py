@@ -11,6 +11,7 @@ from risk_engine.engine.frame import Frame
 from risk_engine.engine.liquidity import Liquidity
 from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.exposure import span_of
+from risk_engine.quant.panel import BoolArray
 from risk_engine.quant.sectors import LEAST_NET
 
 FUND_KINDS: Final = frozenset({"etf", "mutual_fund"})
@@ -21,6 +22,7 @@ NoteCode = Literal[
     "positions_excluded",
     "private_assets_proxied",
     "stale_prices",
+    "positions_without_price",
     "sector_weights_not_stated",
     "funds_not_looked_through",
     "volume_not_known",
@@ -39,7 +41,10 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
         "{count} underlying(s) are private assets for which a listed one stands in; the numbers "
         "without them are beside."
     ),
-    "stale_prices": "Some positions are valued at an older close or at their entry price.",
+    "stale_prices": "The last close of some positions is of an earlier session.",
+    "positions_without_price": (
+        "{count} position(s) have no market price and count with the value they are carried at."
+    ),
     "sector_weights_not_stated": (
         f"Net equity exposure is not above {LEAST_NET:.0%} of net asset value: sector weights are "
         "not compared with the benchmark."
@@ -72,7 +77,8 @@ def notes_of(
         "options_not_modelled": counts["unmodelled_positions"],
         "positions_excluded": counts["invalid_positions"],
         "private_assets_proxied": int(measures.netted.proxied[some].sum()),
-        "stale_prices": int(measures.quality.stale[account] > 0),
+        "stale_prices": int(measures.amounts.stale[account] > 0),
+        "positions_without_price": int(_unpriced(frame, account).sum()),
         "sector_weights_not_stated": int(unweighted),
         "funds_not_looked_through": opaque,
         "volume_not_known": int(np.isnan(days).sum()),
@@ -96,10 +102,16 @@ def status_of(frame: Frame, measures: Measures, account: int) -> Status:
     known = ~np.isnan(frame.exposures.dollar_delta[some][is_open])
     if known.size and not known.any():
         return "insufficient"
-    expected = frame.valued.ledger.holdings.expects_price[some]
-    unpriced = is_open & expected & frame.valued.values.carried[some]
+    unpriced = _unpriced(frame, account)
     beta = measures.netted.beta[span_of(measures.netted.pairs.account, account)]
     invalid = frame.valuations[account].coverage.invalid_positions
     if not known.all() or unpriced.any() or invalid or np.isnan(beta).any():
         return "partial"
-    return "stale" if measures.quality.stale[account] > 0 else "ok"
+    return "stale" if measures.amounts.stale[account] > 0 else "ok"
+
+
+def _unpriced(frame: Frame, account: int) -> BoolArray:
+    # Open holdings of an account that should have a market price and have none.
+    some = span_of(frame.exposures.account, account)
+    expected = frame.valued.ledger.holdings.expects_price[some]
+    return frame.exposures.is_open[some] & expected & frame.valued.values.carried[some]

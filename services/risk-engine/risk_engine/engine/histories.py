@@ -2,6 +2,7 @@
 
 Axes: (sessions, underlyings), the sessions being those of `market.prices` but the first, which has
 none before it. Returns are simple, as decimals. NaN is not known.
+Cash and its like return nothing in every session: the interest they pay is no risk.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ WINDOW: Final = 252
 MINIMUM: Final = 60
 
 CASH: Final = frozenset({"cash", "money_market"})
-"""Kinds of what varies by nothing where it has no price."""
+"""Kinds of what varies by nothing, whatever it pays and whether it has a price."""
 OWN, PROXIED, UNMODELLED = range(3)
 SOURCES: Final = ("own", "proxied", "unmodelled")
 
@@ -34,7 +35,7 @@ class Histories:
     since the first close; PROXIED where the factor model speaks for a private asset or one with a
     shorter history; UNMODELLED where nothing does. Returns of an OWN one are filled from factors
     where it has none. `observations` are its own returns in the window; a `stale` one is OWN and
-    has had no close for more than three sessions.
+    its last close is of an earlier session: one that never had a close is not.
     """
 
     returns: FloatArray
@@ -47,18 +48,19 @@ def histories_of(underlyings: Underlyings, prices: Prices, model: FactorModel) -
     """Complete the histories of underlyings, by the factor model where they have gaps."""
     cash = np.array([kind in CASH for kind in underlyings.kinds], dtype=np.bool_)
     returns = underlyings.returns[1:]
-    returns = np.where(cash & np.isnan(returns), 0.0, returns)
+    returns = np.where(cash, 0.0, returns)
     filled = _filled(returns, underlyings, prices, model)
     found = coverage(_closes(underlyings, prices), underlyings.returns, WINDOW)
     with np.errstate(invalid="ignore"):
         own = (found.observations >= MINIMUM) & (found.share >= MIN_COVERAGE)
     proxied = np.isfinite(filled[-WINDOW:]).mean(axis=0) >= MIN_COVERAGE
-    source = np.where(own | cash, OWN, np.where(proxied, PROXIED, UNMODELLED))
+    own |= cash
+    source = np.where(own, OWN, np.where(proxied, PROXIED, UNMODELLED))
     return Histories(
         returns=filled,
         source=source.astype(np.int64),
         observations=found.observations,
-        stale=own & found.stale,
+        stale=own & (found.age > 0),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from risk_engine.domain import Status
 from risk_engine.engine.amounts import Amounts, amounts_of, profits
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import MINIMUM, SOURCES
+from risk_engine.engine.histories import CASH, MINIMUM, SOURCES
 from risk_engine.engine.memo import Columns
 from risk_engine.engine.performance import returns_of
 from risk_engine.engine.results import Answer, EngineResult, table
@@ -34,7 +34,7 @@ from risk_engine.quant.volatility import (
     volatility_trend,
 )
 
-MODEL_VERSION: Final = "volatility-1"
+MODEL_VERSION: Final = "volatility-2"
 WINDOWS: Final = {21: 17, 63: 51, 252: MINIMUM}
 """Sessions, and how many returns of them must be known."""
 YEAR: Final = 252
@@ -44,7 +44,7 @@ SENTENCES: Final = {
     "nothing_modelled": "Nothing that is held has a history or a proxy to tell volatility from.",
     "unmodelled": "What has no history and no proxy, or is an option without Greeks, is left out.",
     "proxied": "Private assets and short histories are told from factors.",
-    "stale_prices": "Some prices are older than three sessions.",
+    "stale_prices": "The last close of some holdings is of an earlier session.",
     "short_history": "The history is too short for some windows: they are null.",
     "no_realised_history": "The account's own history is too short for its realised volatility.",
     "net_asset_value_not_positive": "Net asset value is not positive: only dollars are stated.",
@@ -234,6 +234,8 @@ def _trend(trend: Trend, account: int) -> dict[str, Any]:
 
 def _underlyings(frame: Frame) -> Columns:
     """Measure each underlying, (underlyings, ...): what `_held` lists of them."""
+    cash = [kind in CASH for kind in frame.underlyings.kinds]
+    column = np.where(cash, NO_COLUMN, frame.underlyings.column)
     # As contiguous rows, of which each is digested by itself.
     returns = np.ascontiguousarray(frame.return_histories.returns.T)
     digests = [
@@ -243,7 +245,7 @@ def _underlyings(frame: Frame) -> Columns:
 
     def measured(rows: IntArray) -> Columns:
         logs = log_returns(np.where(returns[rows] > -1, returns[rows], np.nan).T)
-        variance = _ranges(frame, logs, frame.underlyings.column[rows])
+        variance = _ranges(frame, logs, column[rows])
         variance = np.where(np.isfinite(variance), variance, logs**2)
         found, forecast = measure(logs), har.forecast_volatility(variance)
         return {

@@ -7,7 +7,8 @@ from uuid import UUID
 import numpy as np
 from pydantic import Field
 
-from risk_engine.quant.correlation import unpack_upper
+from risk_engine.quant.correlation import mean_correlation, unpack_upper
+from risk_engine.quant.panel import FloatArray
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Number
 from risk_engine.schemas.correlation import CorrelationOut
@@ -28,10 +29,12 @@ class DataQuality(Answer):
 
 
 class MatrixData(Answer):
-    """Correlations by symbol and symbol; the diagonal is 1."""
+    """Correlations by symbol and symbol; the diagonal is 1, a pair with too little in common 0."""
 
     matrix: dict[str, dict[str, Number]]
-    average_correlation: Number
+    average_correlation: Number = Field(
+        description="Signed mean of the pairs shown that have `min_overlap` sessions in common"
+    )
 
 
 class MatrixMetadata(Answer):
@@ -48,7 +51,9 @@ class MatrixMetadata(Answer):
     selection_method: Literal["weight"] = "weight"
     reason: Unavailable | None = None
     message: str | None = None
-    implied_correlation: Number | None = None
+    implied_correlation: Number | None = Field(
+        None, description="Of everything that is correlated, whatever is shown"
+    )
     shrinkage_intensity: Number | None = None
 
 
@@ -112,12 +117,18 @@ def correlation_matrix(
     """Read the newest matrix, of its largest symbols.
 
     The window is always the engine's own: what was asked for is said beside it. A pair with fewer
-    common sessions than `min_overlap` is 0, as existing clients expect of what is not known.
+    common sessions than `min_overlap` is 0, as existing clients expect of what is not known; where
+    no pair has as many there is no matrix.
     """
     result = _read(known)
     reason, message = _why(known, result)
     metadata = {"requested_lookback_days": lookback_days, "min_overlap": min_overlap}
-    if result is None or result.symbols is None or result.mean_correlation is None:
+    matrix = None if result is None else _known_pairs(result, max_symbols, min_overlap)
+    average = float("nan") if matrix is None else mean_correlation(matrix)
+    if result is not None and matrix is not None and np.isnan(average):
+        reason = "insufficient_data"
+        message = f"No two holdings have {min_overlap} of {result.sessions} sessions in common."
+    if result is None or matrix is None or result.symbols is None or np.isnan(average):
         return CorrelationMatrix(
             available=False,
             data=None,
@@ -129,8 +140,8 @@ def correlation_matrix(
     return CorrelationMatrix(
         available=True,
         data=MatrixData(
-            matrix=_matrix(result, symbols, min_overlap),
-            average_correlation=result.mean_correlation,
+            matrix=_by_symbol(symbols, np.nan_to_num(matrix)),
+            average_correlation=average,
         ),
         data_quality=None,
         metadata=MatrixMetadata(
@@ -206,21 +217,25 @@ def _quality(result: CorrelationOut | None, reason: Unavailable, message: str) -
     )
 
 
-def _matrix(
-    result: CorrelationOut, symbols: list[str], min_overlap: int
-) -> dict[str, dict[str, float]]:
-    size = len(result.symbols or ())
+def _known_pairs(result: CorrelationOut, most: int, min_overlap: int) -> FloatArray | None:
+    # Correlations of the largest symbols; NaN of a pair with too little in common.
+    if result.symbols is None:
+        return None
+    size = len(result.symbols)
     matrix = unpack_upper(np.array(result.correlation), size)
     if isinstance(result.common, int):
         common = np.full((size, size), result.common)
     else:
         common = unpack_upper(np.array(result.common), size)
-    matrix[common < min_overlap] = 0.0
+    matrix[common < min_overlap] = np.nan
     np.fill_diagonal(matrix, 1.0)
-    rows = matrix[: len(symbols), : len(symbols)].tolist()
+    return matrix[:most, :most]
+
+
+def _by_symbol(symbols: list[str], matrix: FloatArray) -> dict[str, dict[str, float]]:
     return {
         symbol: dict(zip(symbols, row, strict=True))
-        for symbol, row in zip(symbols, rows, strict=True)
+        for symbol, row in zip(symbols, matrix.tolist(), strict=True)
     }
 
 

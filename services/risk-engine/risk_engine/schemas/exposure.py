@@ -43,10 +43,10 @@ class Convexity(Answer):
 class Parts(Answer):
     """Gross value (market or carried) by what is known of it, as fractions of one whole."""
 
-    modelled: Number | None
-    proxied: Number | None = Field(description="Private assets that a listed one stands in for")
-    stale: Number | None = Field(description="At an older close, or at entry price for want of one")
-    unmodelled: Number | None = Field(description="In no delta-adjusted number")
+    modelled: Number | None = Field(description="Own history and a close of the session; cash")
+    proxied: Number | None = Field(description="Told from factors: private, young, never priced")
+    stale: Number | None = Field(description="Own history, but the last close is an earlier one")
+    unmodelled: Number | None = Field(description="Neither, or an option without Greeks")
 
 
 class Quality(Answer):
