@@ -160,7 +160,7 @@ def reverse_stress(book: Book, covariance: FloatArray, loss: FloatArray) -> Reve
     lacking = np.where(np.isfinite(found.loss), np.nan, wanted)
     if not (lacking > 0).any():
         return found
-    inverse = np.linalg.pinv(covariance, hermitian=True)
+    inverse = np.asarray(np.linalg.pinv(covariance, hermitian=True), dtype=np.float64)
     distance = np.full(len(loss), np.inf)
     market = _market_ray(covariance, book.axis, loss)
     for ray in (-direction, -market, market):
