@@ -385,3 +385,21 @@ def test_cash_alone_has_a_beta_of_nothing_for_certain():
     beta = result_of(account(asset(9, "CASH", "50000"))).payload["market_beta"]
     assert beta["beta"] == beta["standard_error"] == 0
     assert np.isnan(beta["r_squared"])
+
+
+def test_what_nobody_has_heard_of_makes_it_partial():
+    result = result_of(account(*MIXED, shares(9, "NOBODY", 10)))
+    assert result.status == "partial"
+    assert codes(result) == ["prior_only"]
+    position = rows_of(result.payload["positions"], "symbol")["NOBODY"]
+    assert position["flags"] == ["prior_only"]
+    assert result.payload["counts"]["prior_only_positions"] == 1
+    assert result.payload["quality"]["of_gross_value"]["stale"] == 0
+
+
+def test_products_on_volatility_hedge_and_say_so():
+    result = result_of(account(shares(1, "SPY", 100), shares(2, "UVXY", 10)))
+    assert {"prior_only", "volatility_product"} == set(codes(result))
+    position = rows_of(result.payload["positions"], "symbol")["UVXY"]
+    assert position["asset_class"] == "volatility"
+    assert position["factor_contribution"] < 0

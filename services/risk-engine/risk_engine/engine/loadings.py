@@ -150,7 +150,8 @@ def securities_of(
         prior=_prior(underlyings, kinds, funds),
         regressed=over_factors.sufficient(MIN_OBSERVATIONS) & known,
         beta_regressed=over_beta.sufficient(LEAST_FOR_BETA) & known,
-        stale=over_beta.stale & at_market,
+        # What never had a price is not late with it: it is believed, and not known.
+        stale=over_beta.stale & (over_beta.age >= 0) & at_market,
     )
 
 
@@ -159,6 +160,7 @@ def estimate(found: Securities, panel: FactorPanel) -> Estimates:
     count = len(found.classes)
     least = _variances(LEAST_SPECIFIC_VOLATILITY, found.classes)
     loadings, errors = found.prior.copy(), np.tile(np.array(PRIOR_DEVIATIONS), (count, 1))
+    errors[:, MARKET] = _belief_deviation(found)
     specific = _variances(USUAL_SPECIFIC_VOLATILITY, found.classes)
     r_squared = np.full(count, np.nan)
     observations = np.isfinite(found.excess[-WINDOW:]).sum(axis=0).astype(np.int64)
@@ -224,6 +226,8 @@ def _prior(underlyings: Underlyings, kinds: tuple[AssetClass, ...], funds: Funds
             prior[row, RATES] = -durations[key.symbol].duration
         elif kind == "leveraged":
             prior[row, MARKET] = known.market_multiples[key.symbol]
+        elif kind == "volatility":
+            prior[row, MARKET] = known.volatility_betas[key.symbol]
         elif kind in ("fund", "stock"):
             sector = security.sector if security is not None and kind == "stock" else None
             fund = funds.rows.get(known.sector_funds.get(sector or "", ""))
@@ -246,10 +250,16 @@ def _betas(found: Securities, panel: FactorPanel) -> Betas:
             r_squared[columns] = fit.r_squared[:count]
             observations[columns] = fit.observations[:count]
     prior = found.prior[:, MARKET].copy()
-    shrunk, error = vasicek(raw, raw_error, prior, np.full(prior.shape, PRIOR_DEVIATION))
+    shrunk, error = vasicek(raw, raw_error, prior, _belief_deviation(found))
     still = found.are("cash")
     shrunk[still], error[still] = 0.0, 0.0
     return Betas(raw, raw_error, shrunk, error, prior, r_squared, observations, thin)
+
+
+def _belief_deviation(found: Securities) -> FloatArray:
+    # A beta of -3 that rests on judgement is less certain than a share's of 1.
+    times = np.where(found.are("volatility"), np.maximum(np.abs(found.prior[:, MARKET]), 1.0), 1.0)
+    return np.asarray(PRIOR_DEVIATION * times)
 
 
 def _variances(
