@@ -48,7 +48,10 @@ def test_the_market_fund_is_the_market():
     model, row = of("SPY")
     assert model.loadings[row] == pytest.approx(np.eye(len(FACTORS))[MKT], abs=1e-9)
     assert model.betas.raw[row] == pytest.approx(1)
+    assert model.specific_variance[row] == 0
     assert not model.prior_only[row]
+    _, fund = of("QQQ")
+    assert model.specific_variance[fund] >= 0.01**2 / 252
 
 
 def test_loadings_lie_about_the_truth():

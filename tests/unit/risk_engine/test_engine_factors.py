@@ -403,3 +403,13 @@ def test_products_on_volatility_hedge_and_say_so():
     position = rows_of(result.payload["positions"], "symbol")["UVXY"]
     assert position["asset_class"] == "volatility"
     assert position["factor_contribution"] < 0
+
+
+def test_the_market_fund_has_no_risk_but_the_market_s():
+    payload = result_of(account(shares(1, "SPY", 100))).payload
+    risk = payload["risk"]
+    assert risk["specific_volatility"] == 0
+    assert (risk["factor_share"], risk["specific_share"]) == (1, 0)
+    market_volatility = factor(result_of(account(shares(1, "SPY", 100))), "MKT")["volatility"]
+    weight = payload["positions"]["table"]["weight"][0]
+    assert risk["volatility"] == pytest.approx(weight * market_volatility, rel=1e-6)
