@@ -413,3 +413,22 @@ def test_the_market_fund_has_no_risk_but_the_market_s():
     market_volatility = factor(result_of(account(shares(1, "SPY", 100))), "MKT")["volatility"]
     weight = payload["positions"]["table"]["weight"][0]
     assert risk["volatility"] == pytest.approx(weight * market_volatility, rel=1e-6)
+
+
+def test_vendors_betas_count_options_by_delta_and_all_that_is_open():
+    call = replace(option(9, "5", "20"), underlying_symbol="AAPL", symbol="AAPL270115C00200000")
+    held = (*MIXED, call, asset(8, "PRIVATE_EQUITY", "40000"))
+    frame, payload = frame_of(account(*held)), result_of(account(*held)).payload
+    said = frame.market.snapshots
+    rows = rows_of(payload["positions"], "position_id").values()
+    dollars = [
+        row["dollar_delta"] * said.beta[said.rows[row["underlying"]]]
+        for row in rows
+        if row["underlying"] in said.rows and np.isfinite(said.beta[said.rows[row["underlying"]]])
+    ]
+    assert any(row["symbol"] == call.symbol and row["dollar_delta"] for row in rows)
+    told, nav = payload["provider_beta"], payload["net_asset_value"]
+    assert told["beta"] == pytest.approx(np.nansum(dollars) / nav)
+    assert told["positions_with_beta"] == int(np.isfinite(dollars).sum())
+    assert told["positions_total"] == payload["counts"]["open_positions"] == 6
+    assert told["positions_with_beta"] < 6
