@@ -12,6 +12,7 @@ from risk_engine.engine.asset_classes import (
     private_proxies,
     proxy_of,
 )
+from risk_engine.engine.classification import sector_table
 from risk_engine.engine.factor_model import FACTORS
 from risk_engine.engine.factor_panel import DEFAULT_RATE, factor_panel
 from risk_engine.engine.underlyings import Key
@@ -31,6 +32,9 @@ from tests.unit.risk_engine.factored import (
 )
 
 MKT, RATES = FACTORS.index("MKT"), FACTORS.index("RATES")
+LEVERAGED = {"TMF": 3, "TMV": -3, "TTT": -3, "UBT": 2, "TBT": -2, "TBF": -1} | {
+    "TYD": 3, "TYO": -3, "UST": 2, "PST": -2, "TBX": -1
+}  # fmt: skip
 HELD = tuple(shares(number, symbol, 10) for number, symbol in enumerate(NAMES, 1))
 
 
@@ -44,7 +48,10 @@ def test_the_market_fund_is_the_market():
     model, row = of("SPY")
     assert model.loadings[row] == pytest.approx(np.eye(len(FACTORS))[MKT], abs=1e-9)
     assert model.betas.raw[row] == pytest.approx(1)
+    assert model.specific_variance[row] == 0
     assert not model.prior_only[row]
+    _, fund = of("QQQ")
+    assert model.specific_variance[fund] >= 0.01**2 / 252
 
 
 def test_loadings_lie_about_the_truth():
@@ -265,6 +272,9 @@ def test_of_a_short_reference_as_much_is_known_as_it_says(sessions):
         ("GLD", "etf", "gold"),
         ("LQD", "etf", "bond"),
         ("SQQQ", "etf", "leveraged"),
+        ("TMV", "etf", "bond"),
+        ("UVXY", "etf", "volatility"),
+        ("VIX", "index", "volatility"),
         ("VMFXX", "money_market", "cash"),
     ],
 )
@@ -274,9 +284,39 @@ def test_asset_classes(symbol, kind, expected):
 
 def test_files_say_when_and_by_whom():
     for name, fund in fund_durations().items():
+        if name in LEVERAGED:
+            continue
         # Of cash flows at one time the convexity is the duration's square; spread out, it is more.
         assert 0 < fund.duration < 30, name
         assert 0 < fund.convexity < 2 * fund.duration**2, name
     for subtype, proxy in private_proxies().items():
         assert 0 <= proxy.multiple <= 2.5, subtype
         assert 0.15 <= proxy.specific_volatility <= 0.30, subtype
+
+
+@pytest.mark.parametrize(("symbol", "multiple"), LEVERAGED.items())
+def test_a_leveraged_bond_fund_has_a_multiple_of_its_index_s_duration(symbol, multiple):
+    index = fund_durations()["IEF" if symbol in {"TYD", "TYO", "UST", "PST", "TBX"} else "TLT"]
+    fund = fund_durations()[symbol]
+    assert fund.duration == multiple * index.duration
+    assert fund.convexity == multiple * index.convexity
+    model, row = of(symbol, positions=(shares(1, symbol, 1),))
+    assert model.loadings[row, RATES] == -fund.duration
+    assert model.loadings[row, MKT] == model.betas.shrunk[row] == 0
+
+
+@pytest.mark.parametrize(
+    ("symbol", "beta"), [("VXX", -3), ("VIXY", -3), ("UVXY", -4.5), ("UVIX", -6), ("SVXY", 1.5)]
+)
+def test_a_product_on_volatility_is_no_share(symbol, beta):
+    model, row = of(symbol, positions=(shares(1, symbol, 1),))
+    assert model.classes[row] == "volatility"
+    assert model.betas.shrunk[row] == model.loadings[row, MKT] == beta
+    assert model.betas.error[row] == pytest.approx(0.40 * abs(beta))
+    assert sector_table().funds[symbol] == "Volatility"
+
+
+def test_what_never_had_a_price_is_believed_and_not_late():
+    model, row = of("NOBODY", positions=(shares(1, "NOBODY", 1),))
+    assert model.prior_only[row]
+    assert not model.stale[row]

@@ -385,3 +385,50 @@ def test_cash_alone_has_a_beta_of_nothing_for_certain():
     beta = result_of(account(asset(9, "CASH", "50000"))).payload["market_beta"]
     assert beta["beta"] == beta["standard_error"] == 0
     assert np.isnan(beta["r_squared"])
+
+
+def test_what_nobody_has_heard_of_makes_it_partial():
+    result = result_of(account(*MIXED, shares(9, "NOBODY", 10)))
+    assert result.status == "partial"
+    assert codes(result) == ["prior_only"]
+    position = rows_of(result.payload["positions"], "symbol")["NOBODY"]
+    assert position["flags"] == ["prior_only"]
+    assert result.payload["counts"]["prior_only_positions"] == 1
+    assert result.payload["quality"]["of_gross_value"]["stale"] == 0
+
+
+def test_products_on_volatility_hedge_and_say_so():
+    result = result_of(account(shares(1, "SPY", 100), shares(2, "UVXY", 10)))
+    assert {"prior_only", "volatility_product"} == set(codes(result))
+    position = rows_of(result.payload["positions"], "symbol")["UVXY"]
+    assert position["asset_class"] == "volatility"
+    assert position["factor_contribution"] < 0
+
+
+def test_the_market_fund_has_no_risk_but_the_market_s():
+    payload = result_of(account(shares(1, "SPY", 100))).payload
+    risk = payload["risk"]
+    assert risk["specific_volatility"] == 0
+    assert (risk["factor_share"], risk["specific_share"]) == (1, 0)
+    market_volatility = factor(result_of(account(shares(1, "SPY", 100))), "MKT")["volatility"]
+    weight = payload["positions"]["table"]["weight"][0]
+    assert risk["volatility"] == pytest.approx(weight * market_volatility, rel=1e-6)
+
+
+def test_vendors_betas_count_options_by_delta_and_all_that_is_open():
+    call = replace(option(9, "5", "20"), underlying_symbol="AAPL", symbol="AAPL270115C00200000")
+    held = (*MIXED, call, asset(8, "PRIVATE_EQUITY", "40000"))
+    frame, payload = frame_of(account(*held)), result_of(account(*held)).payload
+    said = frame.market.snapshots
+    rows = rows_of(payload["positions"], "position_id").values()
+    dollars = [
+        row["dollar_delta"] * said.beta[said.rows[row["underlying"]]]
+        for row in rows
+        if row["underlying"] in said.rows and np.isfinite(said.beta[said.rows[row["underlying"]]])
+    ]
+    assert any(row["symbol"] == call.symbol and row["dollar_delta"] for row in rows)
+    told, nav = payload["provider_beta"], payload["net_asset_value"]
+    assert told["beta"] == pytest.approx(np.nansum(dollars) / nav)
+    assert told["positions_with_beta"] == int(np.isfinite(dollars).sum())
+    assert told["positions_total"] == payload["counts"]["open_positions"] == 6
+    assert told["positions_with_beta"] < 6

@@ -192,8 +192,8 @@ def test_one_beta_under_three_names():
     assert calculated.high is not None
     assert calculated.low < calculated.beta_calculated_90d < calculated.high
     assert legacy.market_beta_r_squared == calculated.beta_calculated_90d_r_squared
-    assert (vendor.positions_with_beta, vendor.positions_total) == (3, 3)
-    assert vendor.coverage_percentage == 100
+    assert (vendor.positions_with_beta, vendor.positions_total) == (3, 4)
+    assert vendor.coverage_percentage == 75
     assert schemas.calculated_beta(PORTFOLIO, known).metadata["window_sessions"] == 252
 
 

@@ -4,7 +4,7 @@ The lists are data files beside this module, each with its source and date.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from risk_engine.domain import Security
 from risk_engine.engine.underlyings import Key, Underlyings
 
-AssetClass = Literal["cash", "bond", "gold", "leveraged", "fund", "stock", "private"]
+AssetClass = Literal["cash", "bond", "gold", "leveraged", "volatility", "fund", "stock", "private"]
 
 PRIVATE_OTHER = "OTHER"
 CASH_PREFIX = "CASH_"
@@ -25,6 +25,7 @@ LEAST_SPECIFIC_VOLATILITY: Mapping[AssetClass, float] = {
     "bond": 0.01,
     "gold": 0.01,
     "leveraged": 0.01,
+    "volatility": 0.05,
     "fund": 0.01,
     "stock": 0.05,
     "private": 0.0,
@@ -35,6 +36,7 @@ USUAL_SPECIFIC_VOLATILITY: Mapping[AssetClass, float] = {
     "bond": 0.03,
     "gold": 0.15,
     "leveraged": 0.10,
+    "volatility": 0.60,
     "fund": 0.10,
     "stock": 0.30,
     "private": 0.0,
@@ -44,7 +46,7 @@ USUAL_SPECIFIC_VOLATILITY: Mapping[AssetClass, float] = {
 
 @dataclass(frozen=True, slots=True)
 class FundDuration:
-    """What a bond fund's company publishes: years, and years squared."""
+    """What a bond fund's company publishes, or a multiple of it: years, and years squared."""
 
     duration: float
     convexity: float
@@ -61,19 +63,26 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Classes:
-    """The lists: symbols of cash-like and precious-metal funds, multiples of the market."""
+    """The lists: symbols of cash-like and precious-metal funds, multiples of the market.
+
+    `volatility_betas` are what products on volatility are believed to gain as the market does.
+    """
 
     cash: frozenset[str]
     gold: frozenset[str]
     market_multiples: Mapping[str, float]
+    volatility_betas: Mapping[str, float]
     sector_funds: Mapping[str, str]
 
 
 @cache
 def fund_durations() -> Mapping[str, FundDuration]:
-    """Return the published durations of bond funds, by symbol."""
-    return {
-        symbol: FundDuration(**row) for symbol, row in _content("fund_durations")["funds"].items()
+    """Return the durations of bond funds, by symbol: published, or a daily multiple of those."""
+    content = _content("fund_durations")
+    published = {symbol: FundDuration(**row) for symbol, row in content["funds"].items()}
+    return published | {
+        symbol: _multiple(published[row["of"]], row["multiple"])
+        for symbol, row in content["leveraged"].items()
     }
 
 
@@ -93,6 +102,7 @@ def classes() -> Classes:
         frozenset(content["cash"]),
         frozenset(content["gold"]),
         content["market_multiples"],
+        content["volatility_betas"],
         content["sector_funds"],
     )
 
@@ -104,12 +114,15 @@ def asset_class(key: Key, kind: str, security: Security | None) -> AssetClass:
         return "cash" if kind == "cash" else "private"
     if kind == "money_market" or key.symbol in known.cash or key.symbol.startswith(CASH_PREFIX):
         return "cash"
-    if key.symbol in fund_durations():
-        return "bond"
-    if key.symbol in known.gold:
-        return "gold"
-    if key.symbol in known.market_multiples:
-        return "leveraged"
+    listed: Mapping[AssetClass, Container[str]] = {
+        "bond": fund_durations(),
+        "gold": known.gold,
+        "leveraged": known.market_multiples,
+        "volatility": known.volatility_betas,
+    }
+    for name, symbols in listed.items():
+        if key.symbol in symbols:
+            return name
     return "fund" if security is not None and security.kind in _FUND_KINDS else "stock"
 
 
@@ -125,6 +138,10 @@ def proxy_of(key: Key) -> Proxy:
     """Return what stands in for a private asset."""
     proxies = private_proxies()
     return proxies.get(key.subtype or PRIVATE_OTHER, proxies[PRIVATE_OTHER])
+
+
+def _multiple(fund: FundDuration, multiple: float) -> FundDuration:
+    return FundDuration(multiple * fund.duration, multiple * fund.convexity)
 
 
 def _content(name: str) -> dict[str, Any]:

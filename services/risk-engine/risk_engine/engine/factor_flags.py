@@ -13,7 +13,15 @@ from risk_engine.quant.panel import BoolArray
 IMPRECISE = 0.5
 """Standard error of a raw market beta from which on it is not to be relied upon."""
 
-Flag = Literal["not_modelled", "proxied", "prior_only", "stale", "thin_trading", "imprecise_beta"]
+Flag = Literal[
+    "not_modelled",
+    "proxied",
+    "prior_only",
+    "stale",
+    "thin_trading",
+    "imprecise_beta",
+    "volatility_product",
+]
 NOT_MODELLED: Final[Flag] = "not_modelled"
 SENTENCES: Final[Mapping[Flag, str]] = {
     NOT_MODELLED: "{count} open position(s) could not be modelled and are in none of the totals.",
@@ -22,8 +30,8 @@ SENTENCES: Final[Mapping[Flag, str]] = {
         "given without them as well."
     ),
     "prior_only": (
-        "{count} position(s) have too short or too patchy a history to be regressed: they count "
-        "with what is usual for securities of their kind."
+        "{count} position(s) have no history, or too short or too patchy a one to be regressed: "
+        "they count with what is usual for securities of their kind."
     ),
     "stale": (
         "{count} position(s) have had no price for more than three sessions: they count with what "
@@ -34,6 +42,10 @@ SENTENCES: Final[Mapping[Flag, str]] = {
     ),
     "imprecise_beta": (
         f"{{count}} position(s) have a raw beta with a standard error above {IMPRECISE}."
+    ),
+    "volatility_product": (
+        "{count} position(s) follow the market's volatility: their betas are those of ordinary "
+        "times, and in a crash they move by several times as much."
     ),
 }
 
@@ -49,6 +61,7 @@ def underlying_flags(model: FactorModel) -> list[list[str]]:
         "stale": model.stale,
         "thin_trading": model.betas.thin,
         "imprecise_beta": np.asarray(imprecise, dtype=np.bool_),
+        "volatility_product": np.array([one == "volatility" for one in model.classes], np.bool_),
     }
     rows = zip(*(raised[code].tolist() for code in SENTENCES), strict=True)
     return [list(compress(SENTENCES, row)) for row in rows]

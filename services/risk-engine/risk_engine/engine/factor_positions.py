@@ -39,7 +39,6 @@ class Laid:
     positions: Positions
     modelled: BoolArray
     proxied: BoolArray
-    value: FloatArray
     everything: Decomposition
     without_proxies: Decomposition
     betas: AccountBetas
@@ -75,7 +74,6 @@ def laid_out(frame: Frame) -> Laid:
         positions=positions,
         modelled=modelled,
         proxied=proxied,
-        value=exposures.value[row],
         everything=_decomposed(positions, modelled, risk, accounts),
         without_proxies=_decomposed(positions, modelled & ~proxied, risk, accounts),
         betas=account_betas(frame),

@@ -80,7 +80,7 @@ def _answer(frame: Frame, laid: Laid, raised: list[list[str]], account: int) -> 
             "reported": _named(REPORTED, exposures, scale),
             "spreads": _named(SPREADS, exposures, scale),
             "market_beta": _market_beta(frame, laid, account, mine, scale, empty=empty),
-            "provider_beta": _provider_beta(frame, laid, mine, scale),
+            "provider_beta": _provider_beta(frame, laid, mine, lost, scale),
             "risk": _risk(laid.everything, account, scale, empty=empty),
             "risk_without_proxies": _risk(laid.without_proxies, account, scale, empty=empty),
             "interest_rates": interest_rates(frame, laid, mine, exposures, scale),
@@ -158,15 +158,16 @@ def _market_beta(
     }
 
 
-def _provider_beta(frame: Frame, laid: Laid, mine: IntArray, scale: float) -> Mapping[str, Any]:
-    listed = mine[~laid.proxied[mine] & ~frame.exposures.is_option[laid.row[mine]]]
-    told = provider_betas(frame, laid.positions.underlying[listed])
+def _provider_beta(
+    frame: Frame, laid: Laid, mine: IntArray, lost: IntArray, scale: float
+) -> Mapping[str, Any]:
+    # Options by their delta, as everywhere; what has no vendor's beta is told by the counts.
+    told = laid.positions.weight[mine] * provider_betas(frame, laid.positions.underlying[mine])
     known = np.isfinite(told)
-    dollars = (laid.value[listed][known] * told[known]).sum()
     return {
-        "beta": float(dollars * scale) if known.any() else np.nan,
+        "beta": float(told[known].sum() * scale) if known.any() else np.nan,
         "positions_with_beta": int(known.sum()),
-        "positions_total": int(listed.size),
+        "positions_total": int(mine.size + lost.size),
     }
 
 

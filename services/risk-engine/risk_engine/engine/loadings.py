@@ -41,6 +41,7 @@ from risk_engine.quant.shrinkage import PRIOR_DEVIATION, Prior, vasicek
 SESSIONS_PER_YEAR = 252
 THIN = 0.2
 """Share of sessions without a move from which on a beta is Dimson's."""
+MARKET_FUND = "SPY"
 MARKET, RATES = FACTORS.index("MKT"), FACTORS.index("RATES")
 
 
@@ -67,7 +68,8 @@ class Securities:
     """What is to be estimated: excess returns are (sessions, securities), the rest (securities,).
 
     `prior` loadings are (securities, factors). `regressed` and `beta_regressed` say whose history
-    suffices for the factors and for the market alone; `stale` whose last price is too old.
+    suffices for the factors and for the market alone; `stale` whose last price is too old;
+    `is_market` which is the fund that the market's factor is made of.
     """
 
     excess: FloatArray
@@ -76,6 +78,7 @@ class Securities:
     regressed: BoolArray
     beta_regressed: BoolArray
     stale: BoolArray
+    is_market: BoolArray
 
     def part(self, rows: IntArray) -> "Securities":
         """Return some of the securities."""
@@ -86,6 +89,7 @@ class Securities:
             regressed=self.regressed[rows],
             beta_regressed=self.beta_regressed[rows],
             stale=self.stale[rows],
+            is_market=self.is_market[rows],
         )
 
     def are(self, wanted: AssetClass) -> BoolArray:
@@ -127,7 +131,8 @@ def funds_of(market: Market, panel: FactorPanel) -> Funds:
     prior = np.zeros((len(symbols), len(FACTORS)))
     prior[:, MARKET] = 1.0
     enough = np.isfinite(excess[-BETA_WINDOW:]).sum(axis=0) >= MIN_OBSERVATIONS
-    found = Securities(excess, kinds, prior, enough, enough, ~enough)
+    is_market = np.array([symbol == MARKET_FUND for symbol in symbols], dtype=np.bool_)
+    found = Securities(excess, kinds, prior, enough, enough, ~enough, is_market)
     rows = {symbol: row for row, symbol in enumerate(symbols)}
     return Funds(rows, estimate(found, panel))
 
@@ -150,7 +155,11 @@ def securities_of(
         prior=_prior(underlyings, kinds, funds),
         regressed=over_factors.sufficient(MIN_OBSERVATIONS) & known,
         beta_regressed=over_beta.sufficient(LEAST_FOR_BETA) & known,
-        stale=over_beta.stale & at_market,
+        # What never had a price is not late with it: it is believed, and not known.
+        stale=over_beta.stale & (over_beta.age >= 0) & at_market,
+        is_market=np.array(
+            [key == (MARKET_FUND, None) for key in underlyings.keys], dtype=np.bool_
+        ),
     )
 
 
@@ -159,6 +168,7 @@ def estimate(found: Securities, panel: FactorPanel) -> Estimates:
     count = len(found.classes)
     least = _variances(LEAST_SPECIFIC_VOLATILITY, found.classes)
     loadings, errors = found.prior.copy(), np.tile(np.array(PRIOR_DEVIATIONS), (count, 1))
+    errors[:, MARKET] = _belief_deviation(found)
     specific = _variances(USUAL_SPECIFIC_VOLATILITY, found.classes)
     r_squared = np.full(count, np.nan)
     observations = np.isfinite(found.excess[-WINDOW:]).sum(axis=0).astype(np.int64)
@@ -182,6 +192,8 @@ def estimate(found: Securities, panel: FactorPanel) -> Estimates:
     loadings[:, ~use], errors[:, ~use] = np.nan, np.nan
     still = found.are("cash")
     loadings[still], errors[still] = 0.0, 0.0
+    # The floor is there to divide by; of the factor itself nothing is left over.
+    specific[found.is_market] = 0.0
     return Estimates(loadings, errors, specific, r_squared, observations, _betas(found, panel))
 
 
@@ -224,6 +236,8 @@ def _prior(underlyings: Underlyings, kinds: tuple[AssetClass, ...], funds: Funds
             prior[row, RATES] = -durations[key.symbol].duration
         elif kind == "leveraged":
             prior[row, MARKET] = known.market_multiples[key.symbol]
+        elif kind == "volatility":
+            prior[row, MARKET] = known.volatility_betas[key.symbol]
         elif kind in ("fund", "stock"):
             sector = security.sector if security is not None and kind == "stock" else None
             fund = funds.rows.get(known.sector_funds.get(sector or "", ""))
@@ -246,10 +260,16 @@ def _betas(found: Securities, panel: FactorPanel) -> Betas:
             r_squared[columns] = fit.r_squared[:count]
             observations[columns] = fit.observations[:count]
     prior = found.prior[:, MARKET].copy()
-    shrunk, error = vasicek(raw, raw_error, prior, np.full(prior.shape, PRIOR_DEVIATION))
+    shrunk, error = vasicek(raw, raw_error, prior, _belief_deviation(found))
     still = found.are("cash")
     shrunk[still], error[still] = 0.0, 0.0
     return Betas(raw, raw_error, shrunk, error, prior, r_squared, observations, thin)
+
+
+def _belief_deviation(found: Securities) -> FloatArray:
+    # A beta of -3 that rests on judgement is less certain than a share's of 1.
+    times = np.where(found.are("volatility"), np.maximum(np.abs(found.prior[:, MARKET]), 1.0), 1.0)
+    return np.asarray(PRIOR_DEVIATION * times)
 
 
 def _variances(

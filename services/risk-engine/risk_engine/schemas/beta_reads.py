@@ -60,7 +60,9 @@ class VendorBeta(Answer):
     beta_provider_1y: Number
     positions_with_beta: int
     positions_total: int
-    coverage_percentage: Number
+    coverage_percentage: Number = Field(
+        description="Open positions whose underlying has a vendor's beta, of all open ones"
+    )
 
 
 class Beta(Answer):

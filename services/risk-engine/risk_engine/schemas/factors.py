@@ -60,11 +60,11 @@ class MarketBeta(Answer):
 
 
 class ProviderBeta(Answer):
-    """The same with a data vendor's betas, of listed positions that are no options."""
+    """The same with a data vendor's betas of the underlyings, options at their delta."""
 
     beta: Number | None
-    positions_with_beta: int
-    positions_total: int
+    positions_with_beta: int = Field(description="Open positions that count in it")
+    positions_total: int = Field(description="All open positions")
 
 
 class Risk(Answer):
