@@ -45,14 +45,25 @@ WINDOWS = (YESTERDAY, AUGUST, LONG_AGO, FILED, UNSAID, TOMORROW)
 
 
 @cache
+def recorded_market():
+    """The market as if its past had happened."""
+    market = stress_market()
+    return replace(
+        market,
+        prices=replace(market.prices, provider="recorded"),
+        reference=replace(market.reference, provider="recorded"),
+    )
+
+
+@cache
 def inputs_of(*positions, equity="100000"):
     """Lay a book of its own out for stress."""
-    return stress_inputs(frame_of(account(*positions, equity=equity)))
+    return stress_inputs(frame_of(account(*positions, equity=equity), market=recorded_market()))
 
 
 def payload_of(*positions, market=None):
     """Stress a book of its own; return what the engine says of it."""
-    (answer,) = stress.calculate(frame_of(account(*positions), market=market))
+    (answer,) = stress.calculate(frame_of(account(*positions), market=market or recorded_market()))
     assert isinstance(answer, EngineResult)
     return answer.payload
 
@@ -145,6 +156,23 @@ def test_replays_are_read_with_what_they_rest_on():
                 100 * one["profit"] / payload["net_asset_value"]
             )
             assert one["profit"] != one["profit_without_proxies"]
+
+
+def test_simulated_sessions_are_no_crisis():
+    """Only the file speaks of the past of a simulated market."""
+    told = payload_of(*EVERYTHING, market=stress_market())
+    replays = {one["id"]: one for one in plain(unpack(pack(told)))["replays"]}
+    assert replays["covid_2020"]["status"] == "insufficient"
+    assert replays["covid_2020"]["reason"] == "simulated_history"
+    assert replays["covid_2020"]["profit"] is None
+    filed = [one for one in replays.values() if one["reason"] is None]
+    assert len(filed) == 3
+    for one in filed:
+        assert one["profit"] is not None
+        assert set(one["move_sources"]) == {"file", "expected"}
+        assert (one["own_history_share"], one["volatility_source"]) == (0, "file")
+    assert "simulated_history" in {note["code"] for note in told["notes"]}
+    assert "simulated_history" not in {note["code"] for note in payload_of(*EVERYTHING)["notes"]}
 
 
 def test_a_program_without_windows_replays_none():

@@ -11,7 +11,7 @@ from risk_engine.engine.frame import Frame
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.scenario_file import shipped_scenarios
 from risk_engine.engine.stress_inputs import StressInputs, stress_inputs
-from risk_engine.engine.stress_replays import Replays, run_replays
+from risk_engine.engine.stress_replays import Replays, is_simulated, run_replays
 from risk_engine.engine.stress_reverse import (
     HORIZON,
     LOSSES,
@@ -40,6 +40,10 @@ SENTENCES: Final[Mapping[str, str]] = {
         "the factors they do not name is not known, and neither are correlated impacts."
     ),
     "factors_not_known": "Of {count} factor(s) nothing is known; nothing moves with them.",
+    "simulated_history": (
+        "Prices are simulated: of {count} past window(s) only what the scenario file says is "
+        "used, never simulated sessions."
+    ),
     "net_asset_value_not_positive": (
         "Net asset value is not positive, so percentages are not stated."
     ),
@@ -73,7 +77,7 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
     worth = float(inputs.frame.net_asset_value[account])
     mine = np.flatnonzero(inputs.book.positions.portfolio == account)
     scenarios, runs = found.scenarios, found.runs
-    counts = _counts(inputs, mine, runs, worth)
+    counts = _counts(inputs, mine, found, worth)
     return EngineResult(
         _status(counts, len(mine)),
         {
@@ -96,15 +100,14 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
     )
 
 
-def _counts(
-    inputs: StressInputs, mine: IntArray, runs: ScenarioRuns, worth: float
-) -> Mapping[str, int]:
+def _counts(inputs: StressInputs, mine: IntArray, found: _Found, worth: float) -> Mapping[str, int]:
     return {
-        "positions_not_modelled": int((~_modelled(mine, runs)).sum()),
+        "positions_not_modelled": int((~_modelled(mine, found.runs)).sum()),
         "proxied": int(inputs.is_proxied[mine].sum()),
         "stale_prices": int(inputs.is_stale[mine].sum()),
         "covariance_not_known": int(np.isnan(inputs.covariance).all()),
         "factors_not_known": int((~inputs.known).sum()) if len(mine) else 0,
+        "simulated_history": len(found.scenarios.windows) if is_simulated(inputs) else 0,
         "net_asset_value_not_positive": int(not worth > 0),
     }
 

@@ -21,7 +21,9 @@ from risk_engine.quant.stressed_options import option_changes
 VOLATILITY_INDEX: Final = "VIX"
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
-ReplayReason = Literal["after_as_of", "before_history", "market_not_known"]
+ReplayReason = Literal["after_as_of", "before_history", "market_not_known", "simulated_history"]
+SIMULATED: Final = "simulated"
+"""What the simulator is called among providers of prices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,8 @@ class _Told:
 def run_replays(inputs: StressInputs, windows: Sequence[Window]) -> Replays:
     """Run windows over a chunk: by own history where it reaches back, else by the factors' moves.
 
-    A factor of which nothing is known is expected given the others.
+    A factor of which nothing is known is expected given the others. Simulated sessions are never
+    taken for what happened on their dates: a simulated market knows what the file says.
     """
     told = [_told(inputs, window) for window in windows]
     count, book, held = len(windows), inputs.book, inputs.book.positions
@@ -99,9 +102,15 @@ def run_replays(inputs: StressInputs, windows: Sequence[Window]) -> Replays:
     )
 
 
+def is_simulated(inputs: StressInputs) -> bool:
+    """Tell whether some of the market's past is the simulator's."""
+    market = inputs.frame.market
+    return SIMULATED in (market.prices.provider, market.reference.provider)
+
+
 def _told(inputs: StressInputs, window: Window) -> _Told:
-    model = inputs.frame.factor_model
-    history = _rows(model.sessions, window)
+    model, simulated = inputs.frame.factor_model, is_simulated(inputs)
+    history = None if simulated else _rows(model.sessions, window)
     lived = (
         np.full(len(FACTORS), np.nan)
         if history is None
@@ -110,11 +119,13 @@ def _told(inputs: StressInputs, window: Window) -> _Told:
     filed = np.array([window.moves.get(name, np.nan) for name in FACTORS])
     moves = np.where(np.isnan(lived), filed, lived)
     sources = tuple(_source(*one) for one in zip(lived.tolist(), filed.tolist(), strict=True))
-    index = _index_move(inputs, window)
+    index = np.nan if simulated else _index_move(inputs, window)
     volatility = index if np.isfinite(index) or window.volatility is None else window.volatility
     reason: ReplayReason | None = None
     if window.end > inputs.frame.as_of:
         reason = "after_as_of"
+    elif np.isnan(moves[AXIS.market]) and simulated:
+        reason = "simulated_history"
     elif np.isnan(moves[AXIS.market]):
         reason = "before_history" if history is None else "market_not_known"
     return _Told(
@@ -147,7 +158,7 @@ def _rows(sessions: Sequence[date], window: Window) -> slice | None:
 def _own_returns(inputs: StressInputs, window: Window) -> FloatArray:
     frame = inputs.frame
     rows = _rows(frame.market.prices.sessions, window)
-    if rows is None:
+    if rows is None or is_simulated(inputs):
         return np.full(len(frame.underlyings), np.nan)
     return window_returns(frame.underlyings.returns[rows])
 
