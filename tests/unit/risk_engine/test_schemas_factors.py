@@ -123,6 +123,15 @@ def test_what_is_not_known_is_not_listed():
     assert found.data_quality.positions_total == 1
 
 
+def test_spreads_that_could_not_be_found_are_told_from_those_not_looked_for():
+    poor = known_of(account(shares(1, "JPM", 1), equity="-10000"))
+    found = schemas.spread_factors(PORTFOLIO, poor)
+    assert found.metadata["reason"] == "no_exposures_calculated"
+    assert "net asset value is not positive" in str(found.metadata["detail"])
+    never = schemas.spread_factors(PORTFOLIO, only_valued())
+    assert never.metadata["reason"] == "no_calculations_available"
+
+
 def test_positions_are_paged_by_symbol():
     known = known_of()
     everything = schemas.positions_factor_exposures(PORTFOLIO, known, NOW, PAGE)
