@@ -190,8 +190,9 @@ def _why_unknown(asked: Sequence[ScenarioOut], found: StressOut) -> str:
 
 
 def _failure(known: Known | None) -> str | None:
-    failure = None if known is None else known.failures.get("stress")
-    return None if failure is None or "stress" in known.results else failure.message
+    if known is None or "stress" in known.results or "stress" not in known.failures:
+        return None
+    return known.failures["stress"].message
 
 
 def _found(known: Known | None) -> StressOut | None:
