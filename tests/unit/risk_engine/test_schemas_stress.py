@@ -121,6 +121,13 @@ def test_an_engine_that_failed_says_what_happened():
     known = replace(known_of(*EVERYTHING, only_valued=True), failures={"stress": failed})
     assert refusal(known) == ("NO_STRESS_TEST_RESULTS", "no_results")
     assert read_as_clients_do(known).data_quality.message == failed.message
+    everything = stress(PORTFOLIO, known)
+    assert (everything.available, everything.status, everything.reason, everything.message) == (
+        False,
+        None,
+        "calculation_failed",
+        failed.message,
+    )
 
 
 def test_what_is_missing_stands_beside():
