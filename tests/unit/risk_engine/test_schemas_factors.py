@@ -120,7 +120,18 @@ def test_what_is_not_known_is_not_listed():
     assert (found.available, found.factors) == (False, [])
     assert isinstance(found.data_quality, schemas.DataQuality)
     assert found.data_quality.flag == "NO_FACTOR_CALCULATIONS"
-    assert found.data_quality.positions_total == 1
+    quality = found.data_quality
+    assert (quality.positions_total, quality.positions_analyzed) == (1, 1)
+    assert (quality.positions_skipped, quality.data_days) == (0, 252)
+
+
+def test_spreads_that_could_not_be_found_are_told_from_those_not_looked_for():
+    poor = known_of(account(shares(1, "JPM", 1), equity="-10000"))
+    found = schemas.spread_factors(PORTFOLIO, poor)
+    assert found.metadata["reason"] == "no_exposures_calculated"
+    assert "net asset value is not positive" in str(found.metadata["detail"])
+    never = schemas.spread_factors(PORTFOLIO, only_valued())
+    assert never.metadata["reason"] == "no_calculations_available"
 
 
 def test_positions_are_paged_by_symbol():
@@ -142,6 +153,11 @@ def test_positions_are_paged_by_symbol():
         PORTFOLIO, known, NOW, schemas.Page(50, 0, frozenset({"TLT", "XXX"}))
     )
     assert [one.symbol for one in some.positions] == ["TLT"]
+    none = schemas.positions_factor_exposures(
+        PORTFOLIO, known, NOW, schemas.Page(50, 0, frozenset({"ZZZ"}))
+    )
+    assert (none.available, none.total, none.positions) == (True, 0, [])
+    assert isinstance(none.data_quality, schemas.Staleness)
 
 
 def test_a_book_of_nothing_has_no_positions():

@@ -1,12 +1,13 @@
 """What is read of stress: everything, and the shape existing clients know."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from uuid import UUID
 
 import pytest
 
-from risk_engine.domain import EngineName
+from risk_engine.domain import EngineName, Failure
 from risk_engine.engine import stress as engine
 from risk_engine.engine.payload import to_payload
 from risk_engine.engine.results import EngineResult, pack
@@ -109,8 +110,24 @@ def test_why_there_is_nothing_is_said_with_200():
     unknown = known_of(listed(8, "unknown", "4"))
     assert refusal(unknown) == ("NO_STRESS_TEST_RESULTS", "no_results")
     quality = read_as_clients_do(unknown).data_quality
+    assert quality.message.startswith("Of none of the 19 scenario(s) is the impact known. ")
+    assert "yet" not in quality.message
     assert (quality.positions_total, quality.positions_analyzed) == (1, 0)
     assert quality.positions_skipped == 1
+
+
+def test_an_engine_that_failed_says_what_happened():
+    failed = Failure("engine_failed", "The stress test broke on this book.")
+    known = replace(known_of(*EVERYTHING, only_valued=True), failures={"stress": failed})
+    assert refusal(known) == ("NO_STRESS_TEST_RESULTS", "no_results")
+    assert read_as_clients_do(known).data_quality.message == failed.message
+    everything = stress(PORTFOLIO, known)
+    assert (everything.available, everything.status, everything.reason, everything.message) == (
+        False,
+        None,
+        "calculation_failed",
+        failed.message,
+    )
 
 
 def test_what_is_missing_stands_beside():

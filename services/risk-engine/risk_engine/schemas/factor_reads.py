@@ -32,13 +32,15 @@ class DataQuality(Answer):
     message: str
     positions_analyzed: int = 0
     positions_total: int = 0
+    positions_skipped: int = 0
+    data_days: int = Field(0, description="Sessions the account's market beta was estimated on")
 
 
 class Staleness(Answer):
     """Of which session the numbers are, and whether they are of today's book."""
 
     snapshot_date: date
-    age_hours: Number = Field(description="Since the end of that day, UTC")
+    age_hours: int = Field(description="Whole hours since the end of that day, UTC")
     is_stale: bool = Field(description="Of an older book, or the last attempt failed")
     is_current: bool
 
@@ -133,10 +135,13 @@ def factor_exposures(portfolio_id: UUID, known: Known | None, now: datetime) -> 
 def positions_factor_exposures(
     portfolio_id: UUID, known: Known | None, now: datetime, page: Page
 ) -> PositionsFactorExposures:
-    """Read a page of positions' loadings, by symbol and id."""
+    """Read a page of positions' loadings, by symbol and id.
+
+    Of symbols that are not held there are none, as beyond the last page: that is an answer.
+    """
     found, fields = found_factors(known)
-    rows = [] if found is None else _positions(found, page.symbols)
-    if found is None or not rows:
+    everything = [] if found is None else _positions(found)
+    if found is None or not everything:
         flag = _nothing(known, found)
         fields |= {"available": False, "stale": False}
         return PositionsFactorExposures(
@@ -149,6 +154,7 @@ def positions_factor_exposures(
             offset=page.offset,
             positions=[],
         )
+    rows = [one for one in everything if not page.symbols or one.symbol in page.symbols]
     names = [one.name for one in found.factors]
     shown = rows[page.offset : page.offset + page.limit]
     return PositionsFactorExposures(
@@ -208,13 +214,8 @@ def known_exposures(exposures: Sequence[NamedExposure]) -> list[ShownFactor]:
     ]
 
 
-def _positions(found: FactorsOut, symbols: Collection[str]) -> list[PositionFactors]:
-    rows = [
-        one
-        for one in found.positions
-        if (not symbols or one.symbol in symbols)
-        and any(value is not None for value in one.loadings)
-    ]
+def _positions(found: FactorsOut) -> list[PositionFactors]:
+    rows = [one for one in found.positions if any(value is not None for value in one.loadings)]
     return sorted(rows, key=lambda one: (one.symbol, one.position_id))
 
 
@@ -223,7 +224,7 @@ def _staleness(found: FactorsOut, fields: Mapping[str, object], now: datetime) -
     stale = bool(fields["stale"])
     return Staleness(
         snapshot_date=found.as_of,
-        age_hours=max((now - ended).total_seconds() / 3600, 0.0),
+        age_hours=max((now - ended) // timedelta(hours=1), 0),
         is_stale=stale,
         is_current=not stale,
     )
@@ -233,8 +234,14 @@ def _nothing(known: Known | None, found: FactorsOut | None) -> DataQuality:
     total = 0 if found is None else found.counts.open_positions
     if found is not None and total == 0:
         return DataQuality(flag="NO_POSITIONS", message="The portfolio has no open positions.")
+    analyzed = 0 if found is None else found.counts.modelled_positions
     return DataQuality(
-        flag="NO_FACTOR_CALCULATIONS", message=why_no_factors(known), positions_total=total
+        flag="NO_FACTOR_CALCULATIONS",
+        message=why_no_factors(known),
+        positions_analyzed=analyzed,
+        positions_total=total,
+        positions_skipped=total - analyzed,
+        data_days=0 if found is None else found.market_beta.observations,
     )
 
 

@@ -36,9 +36,7 @@ class GreekTotals(Answer):
     vega: Money | None = Field(description=PER_POINT)
     theta: Money | None = Field(description=PER_DAY)
     rho: Money | None = Field(description=PER_100_BP)
-    private_value: Money | None = Field(
-        description="Private assets at their stated value, in no total"
-    )
+    private_value: Money = Field(description="Private assets at their stated value, in no total")
 
 
 class UnderlyingGreeks(Answer):

@@ -72,10 +72,7 @@ def market_risk(portfolio_id: UUID, known: Known | None) -> MarketRisk:
     fields = summary(known, valuation_of(known), "market_risk")
     if result is None:
         fields |= {"available": False, "stale": False}
-        failure = None if known is None else known.failures.get("market_risk")
-        if failure is not None:
-            fields |= {"reason": "calculation_failed", "message": failure.message}
-        elif fields["reason"] is None:
+        if fields["reason"] is None:
             fields |= {
                 "reason": "not_calculated_yet",
                 "message": "Market risk has not been calculated yet.",

@@ -7,7 +7,12 @@ from uuid import UUID
 
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Money, Number
-from risk_engine.schemas.factor_reads import ShownFactor, found_factors, known_exposures
+from risk_engine.schemas.factor_reads import (
+    ShownFactor,
+    found_factors,
+    known_exposures,
+    why_no_factors,
+)
 
 SPREADS = 4
 STRONG, MODERATE = 0.5, 0.2
@@ -56,7 +61,12 @@ def spread_factors(portfolio_id: UUID, known: Known | None) -> SpreadFactors:
             portfolio_id=portfolio_id,
             calculation_date=None,
             factors=[],
-            metadata={"reason": "no_calculations_available"},
+            metadata={
+                "reason": "no_calculations_available"
+                if found is None
+                else "no_exposures_calculated",
+                "detail": why_no_factors(known),
+            },
         )
     return SpreadFactors(
         available=True,

@@ -113,7 +113,7 @@ def stress_test(known: Known | None, wanted: Sequence[str] | None) -> StressTest
         return _nothing(known, found, "NO_MATCHING_RESULTS", wanted)
     impacts = [impact for one in asked if (impact := _impact(one)) is not None]
     if not impacts:
-        return _nothing(known, found, "NO_STRESS_TEST_RESULTS", wanted)
+        return _nothing(known, found, "NO_STRESS_TEST_RESULTS", wanted, _why_unknown(asked, found))
     return StressTest(
         **_summary(known, available=True),
         data=StressTestData(
@@ -156,7 +156,11 @@ def _impact(one: ScenarioOut) -> ScenarioImpact | None:
 
 
 def _nothing(
-    known: Known | None, found: StressOut | None, flag: Flag, wanted: Sequence[str] | None
+    known: Known | None,
+    found: StressOut | None,
+    flag: Flag,
+    wanted: Sequence[str] | None,
+    message: str | None = None,
 ) -> StressTest:
     based_on = None if found is None else found.based_on
     total = 0 if based_on is None else based_on.open_positions
@@ -168,7 +172,7 @@ def _nothing(
         **_summary(known, available=False),
         data_quality=DataQuality(
             flag=flag,
-            message=_SENTENCES[flag],
+            message=message or _failure(known) or _SENTENCES[flag],
             positions_analyzed=total - skipped,
             positions_total=total,
             positions_skipped=skipped,
@@ -178,6 +182,17 @@ def _nothing(
             reason=reason, scenarios_requested=None if wanted is None else list(wanted)
         ),
     )
+
+
+def _why_unknown(asked: Sequence[ScenarioOut], found: StressOut) -> str:
+    notes = " ".join(note.message for note in found.notes)
+    return f"Of none of the {len(asked)} scenario(s) is the impact known. {notes}".rstrip()
+
+
+def _failure(known: Known | None) -> str | None:
+    if known is None or "stress" in known.results or "stress" not in known.failures:
+        return None
+    return known.failures["stress"].message
 
 
 def _found(known: Known | None) -> StressOut | None:

@@ -42,7 +42,8 @@ def summary(
 ) -> dict[str, Any]:
     """Give the fields of a Summary; None is a portfolio the replica has not heard of.
 
-    The status is that of the engine whose results are shown.
+    The status is that of the engine whose results are shown. Where that one failed and the account
+    is valued all the same, the reason is its own.
     """
     reason, message = _reason(known)
     fields: dict[str, Any] = {
@@ -54,6 +55,10 @@ def summary(
     if known is None or known.valuation is None or valuation is None:
         return fields
     shown = known.results.get(engine)
+    if shown is None:
+        fields |= {"available": False, "stale": False}
+        if engine in known.failures:
+            fields |= {"reason": "calculation_failed", "message": known.failures[engine].message}
     return fields | {
         "as_of": valuation.as_of,
         "panel_version": valuation.panel_version,
