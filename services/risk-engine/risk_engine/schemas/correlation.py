@@ -43,7 +43,8 @@ class Risk(Answer):
     dollars: Money
     undiversified_dollars: Money
     diversification_ratio: Number | None = Field(
-        description="Undiversified risk over risk, at least 1; null where nothing is left of it"
+        description="Undiversified risk over risk, at least 1, by the shrunk sample and of what is "
+        "in the matrix; null where nothing is left of it"
     )
 
 
