@@ -129,8 +129,8 @@ def test_the_variance_of_the_six_positions():
     295,087. The ratio is 1.17065.
     """
     found = result().payload["diversification"]
-    assert found["diversification_ratio"] == pytest.approx(1.17065, abs=1e-5)
-    assert found["squared_ratio"] == pytest.approx(1.17065**2, abs=3e-5)
+    assert found["model_diversification_ratio"] == pytest.approx(1.17065, abs=1e-5)
+    assert found["model_squared_ratio"] == pytest.approx(1.17065**2, abs=3e-5)
     assert 1 < found["principal_bets"] < found["torsion_bets"] < 4
     assert found["modelled_share"] == pytest.approx(1.0)
 

@@ -16,6 +16,7 @@ from risk_engine.quant.covariance import (
     ledoit_wolf_constant_correlation,
     sample_covariance,
 )
+from risk_engine.quant.diversification import diversification
 
 
 def drawn(sessions=252, series=8, rho=(0.1, 0.8), seed=1, missing=0.0):
@@ -180,6 +181,40 @@ def test_a_hedge_is_no_concentration():
     assert c.implied_correlation(np.array([1.0, 1.0]), same) == pytest.approx(1)
     assert c.implied_correlation(np.array([1.0, -1.0]), same) == pytest.approx(-1)
     assert np.isnan(c.implied_correlation(np.array([1.0, 0.0]), same))
+
+
+def test_a_hedge_is_no_second_bet():
+    same = np.array([[0.04, 0.04], [0.04, 0.04]])
+    for sides in ([1.0, 1.0], [1.0, -1.0], [3.0, -1.0]):
+        assert c.effective_bets(np.array(sides), same) == pytest.approx(1)
+        assert c.absolute_correlation(np.array(sides), same) == pytest.approx(1)
+    # An inverse fund held long is one too.
+    assert c.effective_bets(np.ones(2), same * [[1, -1], [-1, 1]]) == pytest.approx(1)
+    assert np.isnan(c.effective_bets(np.zeros(2), same))
+    assert np.isnan(c.absolute_correlation(np.array([1.0, 0.0]), same))
+
+
+@pytest.mark.parametrize(("names", "rho"), [(10, 0.5), (10, 0.0), (4, 0.9)])
+def test_equal_bets_are_counted_as_on_paper(names, rho):
+    """Ten equal names, each pair correlated 0.5: 1.818 bets; uncorrelated: ten."""
+    covariance = 0.04 * (rho + (1 - rho) * np.eye(names))
+    exposures = np.ones(names)
+    assert c.effective_bets(exposures, covariance) == pytest.approx(names / (1 + (names - 1) * rho))
+    assert c.absolute_correlation(exposures, covariance) == pytest.approx(rho)
+    squared = diversification(exposures, covariance).squared_ratio
+    assert c.effective_bets(exposures, covariance) == pytest.approx(squared)
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 1e6))
+def test_bets_are_of_either_side_between_one_and_the_names(seed, scale):
+    covariance = sample_covariance(drawn(series=4, seed=seed))
+    chance = np.random.default_rng(seed)
+    exposures = chance.normal(size=4)
+    bets = c.effective_bets(exposures, covariance)
+    assert 1 <= bets <= 4
+    assert 0 <= c.absolute_correlation(exposures, covariance) <= 1
+    sides = scale * exposures * chance.choice([-1, 1], size=4)
+    assert c.effective_bets(sides, covariance) == pytest.approx(bets, rel=1e-9)
 
 
 @given(st.integers(0, 10_000), st.floats(0.1, 1e6))

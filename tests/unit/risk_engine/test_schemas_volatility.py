@@ -163,13 +163,28 @@ def test_the_average_is_of_what_is_shown():
 
 def test_a_score_in_the_clients_words():
     found = score(FULL)
-    ratio = payload("correlation", CorrelationOut).risk.diversification_ratio
-    assert found.data.overall_score == pytest.approx(100 * (1 - 1 / ratio**2), abs=1e-5)
+    bets = payload("correlation", CorrelationOut).effective_bets
+    assert found.data.overall_score == pytest.approx(100 * (1 - 1 / bets), abs=1e-5)
+    assert 1 < bets < 3
     shares = np.array([50, 20, 10, 20]) / 100
     assert found.data.category_scores.position_size == pytest.approx(100 * (1 - shares @ shares))
-    assert found.data.category_scores.geography == 0
+    assert found.data.category_scores.geography is None
     assert found.metadata.position_count == 4
-    assert found.portfolio_correlation < 0
+    assert 0 < found.portfolio_correlation < 1
+    assert found.implied_correlation < 0
+    assert found.metadata.requested_lookback_days == 90
+    assert found.metadata.lookback_days == matrix(FULL).metadata.lookback_days > 360
+
+
+def test_a_hedged_index_is_not_diversified():
+    """A fund against its twin, leveraged, scored 99.98: the less risk was left, the more."""
+    moves = held.drawn()
+    moves["TWIN"] = moves["AAA"] + np.random.default_rng(3).normal(0, 1e-4, 779)
+    hedged = held.book(position(1, "AAA", "8000", "90"), position(9, "TWIN", "-8000", "90"))
+    found = score(known_of(hedged, of=held.market(moves)))
+    assert found.data.overall_score < 1
+    assert found.portfolio_correlation == pytest.approx(1, abs=0.01)
+    assert found.implied_correlation == pytest.approx(-1, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ async def read_correlation_matrix(
 async def read_diversification_score(
     portfolio_id: OwnedPortfolio, unit: Transaction, asked: Lookback
 ) -> DiversificationScore:
-    """Return the correlation that holdings imply, signed, and scores from 0 to 100."""
+    """Return the correlation of holdings, absolute and implied, and scores from 0 to 100."""
     known = await Store(unit).results.known([portfolio_id], ["correlation"])
     lookback_days, min_overlap = asked
     return diversification_score(

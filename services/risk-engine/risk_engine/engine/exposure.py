@@ -1,7 +1,6 @@
 """The third engine: what each book is exposed to, how concentrated and how liquid it is."""
 
 from collections import Counter
-from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -62,8 +61,11 @@ def _result(frame: Frame, measures: Measures, liquidity: Liquidity, account: int
         },
         "concentration": _concentration(measures, account),
         "diversification": {
-            **asdict(spread),
-            "squared_ratio": spread.squared_ratio,
+            "model_diversification_ratio": spread.diversification_ratio,
+            "model_squared_ratio": spread.squared_ratio,
+            "variance_herfindahl": spread.variance_herfindahl,
+            "principal_bets": spread.principal_bets,
+            "torsion_bets": spread.torsion_bets,
             "modelled_share": share,
             "modelled_share_of": "delta-adjusted gross exposure",
         },

@@ -152,6 +152,38 @@ def implied_correlation(exposures: FloatArray, covariance: FloatArray) -> float:
     return float((exposures @ covariance @ exposures - (own**2).sum()) / together)
 
 
+def absolute_correlation(exposures: FloatArray, covariance: FloatArray) -> float:
+    """Return the mean of |correlation|, each pair by the product of its own risks |h| s, 0 to 1.
+
+    Whoever is long or short: how much of one thing the holdings are, hedges of it included. NaN
+    with fewer than two holdings at risk.
+    """
+    own = np.abs(exposures) * np.sqrt(np.diag(covariance))
+    if np.count_nonzero(own) < 2:
+        return float("nan")
+    weighted = np.abs(covariance) * np.abs(np.outer(exposures, exposures))
+    pairs = weighted[~np.eye(len(own), dtype=np.bool_)].sum()
+    # Of perfect correlations rounding makes a little more than one.
+    return float(min(pairs / (own.sum() ** 2 - (own**2).sum()), 1.0))
+
+
+def effective_bets(exposures: FloatArray, covariance: FloatArray) -> float:
+    """Return how many independent risks the holdings are bets on, hedges counting for nothing.
+
+    1 / sum_ij w_i w_j |rho_ij| with w the shares of |h| s: as many equal and uncorrelated bets are
+    as far from one another. From 1, all in one thing whichever side of it, to the number of
+    holdings. With all correlations and sides alike it is the square of the diversification ratio
+    (Choueifaty, Froidure and Reynier, Properties of the Most Diversified Portfolio, 2013). NaN
+    where nothing is at risk.
+    """
+    own = np.abs(exposures) * np.sqrt(np.diag(covariance))
+    together = float((np.abs(covariance) * np.abs(np.outer(exposures, exposures))).sum())
+    if together <= 0:
+        return float("nan")
+    # Of perfect correlations rounding leaves a little less than one bet.
+    return max(float(own.sum()) ** 2 / together, 1.0)
+
+
 def pack_upper(matrix: FloatArray, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """Return what stands above the diagonal, row by row, (series * (series - 1) / 2,)."""
     return np.asarray(matrix[np.triu_indices(len(matrix), 1)], dtype=dtype)

@@ -43,7 +43,8 @@ class Risk(Answer):
     dollars: Money
     undiversified_dollars: Money
     diversification_ratio: Number | None = Field(
-        description="Undiversified risk over risk, at least 1; null where nothing is left of it"
+        description="Undiversified risk over risk, at least 1, by the shrunk sample and of what is "
+        "in the matrix; null where nothing is left of it"
     )
 
 
@@ -117,6 +118,14 @@ class CorrelationOut(Engine):
         None,
         description="The one correlation of all pairs that would give this portfolio its risk, "
         "shorts counting as such: -1 to 1, below 0 where holdings offset each other",
+    )
+    absolute_correlation: Number | None = Field(
+        None, description="Mean |correlation| by the pairs' own risks: 0 to 1, hedges included"
+    )
+    effective_bets: Number | None = Field(
+        None,
+        description="Independent risks the holdings are bets on, hedges counting for nothing: "
+        "1 / sum w_i w_j |correlation|, w the shares of |h| s; from 1 to the number of holdings",
     )
     risk: Risk | None = None
     significance: Significance | None = None

@@ -72,22 +72,26 @@ class CategoryScores(Answer):
 
     asset_class: Number
     sector: Number
-    geography: Number = Field(description="0: everything is listed in one country")
+    geography: None = Field(None, description="Null: where companies earn is not known here")
     position_size: Number
 
 
 class ScoreData(Answer):
-    """Diversification at a glance; `overall_score` is 100 (1 - 1 / diversification ratio^2)."""
+    """Diversification at a glance."""
 
-    overall_score: Number
+    overall_score: Number = Field(
+        description="100 (1 - 1 / effective bets): 0 for one thing, however hedged; 50 for two"
+    )
+    effective_bets: Number = Field(description="Independent risks; hedges count for nothing")
     category_scores: CategoryScores
 
 
 class ScoreMetadata(Answer):
     """What the score was made of."""
 
-    lookback_days: int
-    min_overlap: int
+    lookback_days: int | None = Field(description="Calendar days of the window")
+    requested_lookback_days: int
+    min_overlap: int = Field(description="As asked for")
     selection_method: Literal["full_calculation_set"] = "full_calculation_set"
     reason: Unavailable | None = None
     message: str | None = None
@@ -101,7 +105,10 @@ class DiversificationScore(Answer):
     available: bool
     portfolio_id: UUID
     portfolio_correlation: Number | None = Field(
-        description="Implied correlation, signed: below 0 where holdings offset each other"
+        description="Mean |correlation| by the pairs' own risks, 0 to 1: blind to hedges"
+    )
+    implied_correlation: Number | None = Field(
+        description="Signed, -1 to 1: below 0 where holdings offset each other"
     )
     duration_days: int | None
     calculation_date: date | None
@@ -150,7 +157,7 @@ def correlation_matrix(
             duration_days=result.sessions,
             symbols_included=len(symbols),
             positions_included=len(symbols),
-            lookback_days=(result.as_of - result.first_session).days,
+            lookback_days=_days(result),
             max_symbols=max_symbols,
             implied_correlation=result.implied_correlation,
             shrinkage_intensity=None if result.shrinkage is None else result.shrinkage.intensity,
@@ -168,13 +175,15 @@ def diversification_score(
     return DiversificationScore(
         available=available,
         portfolio_id=portfolio_id,
-        portfolio_correlation=None if result is None else result.implied_correlation,
+        portfolio_correlation=None if result is None else result.absolute_correlation,
+        implied_correlation=None if result is None else result.implied_correlation,
         duration_days=None if result is None or not available else result.sessions,
         calculation_date=None if result is None else result.as_of,
         symbols_included=None if result is None or not result.symbols else len(result.symbols),
         data=None if result is None else _score(result),
         metadata=ScoreMetadata(
-            lookback_days=lookback_days,
+            lookback_days=None if result is None or not available else _days(result),
+            requested_lookback_days=lookback_days,
             min_overlap=min_overlap,
             reason=None if available else reason,
             message=None if available else message,
@@ -183,6 +192,10 @@ def diversification_score(
         ),
         reason=None if available else reason,
     )
+
+
+def _days(result: CorrelationOut) -> int:
+    return (result.as_of - result.first_session).days
 
 
 def _read(known: Known | None) -> CorrelationOut | None:
@@ -241,14 +254,13 @@ def _by_symbol(symbols: list[str], matrix: FloatArray) -> dict[str, dict[str, fl
 
 def _score(result: CorrelationOut) -> ScoreData | None:
     found = result.concentration
-    ratio = None if result.risk is None else result.risk.diversification_ratio
+    bets = result.effective_bets
     scores = (found.asset_class, found.sector, found.position_size)
     asset_class, sector, size = (None if one is None else 100 * one for one in scores)
-    if ratio is None or asset_class is None or sector is None or size is None:
+    if bets is None or asset_class is None or sector is None or size is None:
         return None
     return ScoreData(
-        overall_score=100 * (1 - 1 / ratio**2),
-        category_scores=CategoryScores(
-            asset_class=asset_class, sector=sector, geography=0.0, position_size=size
-        ),
+        overall_score=100 * (1 - 1 / bets),
+        effective_bets=bets,
+        category_scores=CategoryScores(asset_class=asset_class, sector=sector, position_size=size),
     )

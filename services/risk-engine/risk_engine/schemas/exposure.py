@@ -109,10 +109,15 @@ class ConcentrationOut(Answer):
 
 
 class DiversificationOut(Answer):
-    """Over how many independent risks the book is spread, by the factor model."""
+    """Over how many independent risks the book is spread, by the factor model's covariance.
 
-    diversification_ratio: Number | None = Field(description="sum |h| s / s_p, at least 1")
-    squared_ratio: Number | None
+    The engine `correlation` has the ratio by correlations as measured.
+    """
+
+    model_diversification_ratio: Number | None = Field(
+        description="sum |h| s / s_p by the factor model, at least 1, of all that has loadings"
+    )
+    model_squared_ratio: Number | None = Field(description="Its square")
     variance_herfindahl: Number | None = Field(description="Of shares of variance; hedges are < 0")
     principal_bets: Number | None = Field(description="Effective bets, principal components")
     torsion_bets: Number | None = Field(description="Effective bets, minimum torsion; up to 200")
