@@ -43,7 +43,7 @@ from risk_engine.quant.value_at_risk import (
     worst_scenarios,
 )
 
-MODEL_VERSION: Final = "market_risk-1"
+MODEL_VERSION: Final = "market_risk-2"
 METHODS: Final = (
     "filtered_historical",
     "historical",
