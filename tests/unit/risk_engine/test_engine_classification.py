@@ -168,3 +168,25 @@ def test_the_simulated_market_is_classified_but_for_nothing():
 
 def _words(profile):
     return profile.sector, profile.industry
+
+
+@pytest.mark.parametrize(
+    ("symbol", "bucket"),
+    [
+        ("AGG", "Fixed Income"),
+        ("ZROZ", "Fixed Income"),
+        ("MUB", "Fixed Income"),
+        ("TMV", "Fixed Income"),
+        ("PHYS", "Commodities"),
+        ("UVIX", "Volatility"),
+        ("NOBODY", "Unclassified"),
+    ],
+)
+def test_a_fund_the_tables_know_needs_nobody_to_describe_it(symbol, bucket):
+    parts, basis = made_of(symbol)
+    assert parts == {bucket: 1}
+    assert basis == ("none" if bucket == "Unclassified" else "asset_class")
+
+
+def test_a_fund_on_an_index_is_looked_through_whoever_describes_it():
+    assert made_of("SPY") == made_of("SPY", kind="etf")

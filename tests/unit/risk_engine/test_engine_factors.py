@@ -330,13 +330,15 @@ def test_a_flat_book_has_no_risk_and_no_shares_of_it():
         assert np.isnan(payload[table]["table"]["contribution"]).all()
 
 
-UNPRICED = without(market().prices, "AAPL", "JPM", "XOM")
+def unpriced():
+    """Return the market without prices of the shares."""
+    return replace(market(), prices=without(market().prices, "AAPL", "JPM", "XOM"))
 
 
 def test_a_beta_of_beliefs_alone_is_as_uncertain_as_they_are():
     """A series of nothing but the market would be explained by it entirely, and without error."""
     held = (shares(1, "AAPL", 100), shares(2, "JPM", 100))
-    result = result_of(account(*held), of=replace(market(), prices=UNPRICED))
+    result = result_of(account(*held), of=unpriced())
     beta, rows = result.payload["market_beta"], result.payload["positions"]["table"]
     nav = result.payload["net_asset_value"]
     assert beta["observed_share"] == 0
@@ -359,7 +361,7 @@ def test_a_private_account_s_beta_is_a_belief():
 def test_beliefs_add_their_errors_to_the_regression_of_the_rest():
     mixed = (shares(1, "QQQ", 100), shares(2, "AAPL", 50))
     whole = result_of(account(shares(1, "QQQ", 100))).payload
-    payload = result_of(account(*mixed), of=replace(market(), prices=UNPRICED)).payload
+    payload = result_of(account(*mixed), of=unpriced()).payload
     beta, rows = payload["market_beta"], rows_of(payload["positions"], "symbol")
     nav, alone = payload["net_asset_value"], whole["market_beta"]
     regressed = alone["standard_error"] * whole["net_asset_value"]

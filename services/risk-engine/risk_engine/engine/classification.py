@@ -16,6 +16,7 @@ from typing import Final, Literal
 import numpy as np
 
 from risk_engine.domain import Benchmark, Security
+from risk_engine.engine.asset_classes import AssetClass, asset_class
 from risk_engine.engine.underlyings import Key, Underlyings
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
@@ -47,6 +48,12 @@ BUCKETS: Final = (
 """`Funds` are the ones that cannot be looked through, `Unclassified` securities of no sector."""
 INDEX: Final = "SP500"
 LEAST_SUM: Final = 1e-6
+_CLASSES: Final[Mapping[AssetClass, str]] = {
+    "bond": "Fixed Income",
+    "gold": "Commodities",
+    "volatility": "Volatility",
+}
+"""Of the classes by which the factor model knows a fund, what is no equity."""
 _PLACES: Final = {bucket: place for place, bucket in enumerate(BUCKETS)}
 
 Basis = Literal["sector", "composition", "asset_class", "none"]
@@ -147,28 +154,27 @@ def _made_of(
         return _all_in(CASH), "asset_class"
     if kind == "private":
         return _all_in(PRIVATE), "asset_class"
-    if security is None:
-        return _all_in(UNCLASSIFIED), "none"
-    if kind == "stock":
+    if security is not None and kind == "stock":
         sector = _sector(security.sector)
         return (_all_in(UNCLASSIFIED), "none") if sector is None else (_all_in(sector), "sector")
-    return _look_through(key.symbol, security, kind, benchmark)
+    return _look_through(key, security, kind, benchmark)
 
 
 def _look_through(
-    symbol: str, security: Security, kind: str, benchmark: BenchmarkWeights
+    key: Key, security: Security | None, kind: str, benchmark: BenchmarkWeights
 ) -> tuple[FloatArray, Basis]:
     table = sector_table()
-    held = table.funds.get(symbol)
+    held = table.funds.get(key.symbol)
     if held == benchmark.name:
         return benchmark.weights, "composition"
     if held is not None and held in table.compositions:
         return table.compositions[held], "composition"
     # What a vendor calls a fund's category may name a sector or an asset class.
-    bucket = held or _bucket(security.industry)
+    category = None if security is None else _bucket(security.industry)
+    bucket = held or category or _CLASSES.get(asset_class(key, kind, security))
     if bucket is not None:
         return _all_in(bucket), "sector" if bucket in SECTORS else "asset_class"
-    return _all_in(UNCLASSIFIED if kind == "index" else FUNDS), "none"
+    return _all_in(UNCLASSIFIED if kind in {"index", "unknown"} else FUNDS), "none"
 
 
 def _sector(name: str | None) -> str | None:
