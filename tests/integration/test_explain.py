@@ -11,12 +11,13 @@ from common.events.risk_engine import RiskCalculated
 from risk_engine.clients import Panels
 from risk_engine.schemas.explain import SCENARIO, catalogue
 from tests.support.harness import Harness, running
-from tests.support.odd_books import odd_books, odd_market
+from tests.support.odd_books import account, odd_books, odd_market, option
 from tests.support.risk_engine import ADA, ended, event, prices_ready, service
 from tests.support.simulated import AS_OF
 
 BOOKS = {name: book for name, book in odd_books().items() if name in ("everything", "no prices")}
 BOOK = BOOKS["everything"]
+BOOKS["unheard of"] = account(option("ZZZZQ", 50, "C", 4))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -149,8 +150,15 @@ async def test_what_is_not_known_says_why(engine):
     assert shown["value"] is None
     assert shown["why_null"] == catalogue()["unrealized_pnl"].null_when
     assert "carried_at_entry_price" in {note["code"] for note in shown["notes"]}
-    vega = (await explain(engine, "vega", BOOKS["no prices"])).json()
-    assert (vega["value"] is None) == (vega["why_null"] == catalogue()["vega"].null_when)
+
+
+async def test_calls_on_what_nobody_has_heard_of_have_no_greeks_rather_than_none(engine):
+    await calculated(engine, "unheard of")
+    for metric in ("dollar_delta", "dollar_gamma", "vega", "theta"):
+        shown = (await explain(engine, metric, BOOKS["unheard of"])).json()
+        assert (shown["value"], shown["status"]) == (None, "insufficient")
+        assert shown["why_null"] == catalogue()[metric].null_when
+        assert "unmodelled_options" in {note["code"] for note in shown["notes"]}
 
 
 def test_every_metric_says_when_it_is_null_in_a_sentence():
