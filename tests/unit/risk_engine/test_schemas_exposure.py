@@ -21,9 +21,12 @@ from tests.unit.risk_engine.six_positions import AS_OF, LONG, PRIVATE, SHORT, SH
 PORTFOLIO = UUID(int=1)
 
 
-def known_of(book, *, only_valued=False) -> Known:
-    """What is stored of a book after its exposures were calculated."""
+def known_of(book, *, only_valued=False, unmodelled=()) -> Known:
+    """What is stored of a book after its exposures were calculated, some holdings' unknown."""
     frame = six_frame(book)
+    dollar_delta = frame.exposures.dollar_delta.copy()
+    dollar_delta[list(unmodelled)] = np.nan
+    frame = replace(frame, exposures=replace(frame.exposures, dollar_delta=dollar_delta))
     answer = calculate(frame)[0]
     assert isinstance(answer, EngineResult)
 
@@ -82,6 +85,22 @@ def test_sectors_in_the_clients_words():
     }
     assert (data.unclassified_value, data.unclassified_count) == (50_000, 1)
     assert data.total_portfolio_value == pytest.approx(168_217.44)
+
+
+def test_a_sector_of_which_nothing_is_known_has_no_value():
+    """It was 0.0, beside a count of one position and the 50,000 it is carried at."""
+    known = known_of(six_book(lines=(LONG, SHORT, PRIVATE)), unmodelled=[1, 2])
+    data = sector_exposure(PORTFOLIO, known).data
+    assert data is not None
+    assert (data.unclassified_value, data.unclassified_count) == (None, 1)
+    assert data.positions_by_sector["Energy"] == 1
+    assert "Energy" not in data.portfolio_weights | data.over_underweight
+    assert "Utilities" in data.over_underweight
+    rows = {row.sector: row for row in exposure(PORTFOLIO, known).data.sectors}
+    for name in ("Energy", "Private"):
+        row = rows[name]
+        assert (row.long, row.short, row.gross, row.net, row.weight) == (None,) * 5
+    assert rows["Utilities"].gross == 0
 
 
 def test_without_a_net_position_nothing_is_compared():
