@@ -27,7 +27,7 @@ from risk_engine.engine.results import EngineResult, table
 from risk_engine.quant.factor_risk import Decomposition
 from risk_engine.quant.panel import FloatArray, IntArray
 
-MODEL_VERSION: Final = "factors-1"
+MODEL_VERSION: Final = "factors-2"
 LEAST_NAV = 0.005
 """Less than half a cent is nothing: no fraction of it is stated."""
 
