@@ -96,7 +96,9 @@ def test_a_sector_of_which_nothing_is_known_has_no_value():
     assert data.positions_by_sector["Energy"] == 1
     assert "Energy" not in data.portfolio_weights | data.over_underweight
     assert "Utilities" in data.over_underweight
-    rows = {row.sector: row for row in exposure(PORTFOLIO, known).data.sectors}
+    everything = exposure(PORTFOLIO, known).data
+    assert everything is not None
+    rows = {row.sector: row for row in everything.sectors}
     for name in ("Energy", "Private"):
         row = rows[name]
         assert (row.long, row.short, row.gross, row.net, row.weight) == (None,) * 5
@@ -162,7 +164,7 @@ def test_weights_of_a_private_book_are_of_net_asset_value():
     found = sector_exposure(PORTFOLIO, known_of(six_book(lines=(PRIVATE,), equity=100_000)))
     assert found.data is not None
     assert found.data.portfolio_weights == {"Unclassified": 0.5}
-    assert np.isclose(found.data.unclassified_value, 50_000)
+    assert found.data.unclassified_value == pytest.approx(50_000)
 
 
 def test_the_model_says_all_that_the_engine_does():
