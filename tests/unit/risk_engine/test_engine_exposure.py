@@ -10,7 +10,8 @@ from risk_engine.engine.exposure import calculate
 from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.results import EngineResult, pack
 from risk_engine.engine.underlyings import Key
-from tests.unit.risk_engine.books import NAN
+from tests.unit.risk_engine import held
+from tests.unit.risk_engine.books import NAN, position
 from tests.unit.risk_engine.exposed import SESSIONS, six_book, six_frame, six_market
 from tests.unit.risk_engine.six_positions import (
     CLOSED,
@@ -208,6 +209,16 @@ def test_a_share_that_never_had_a_price_is_not_stale():
         assert codes(answer) & {"stale_prices", "positions_without_price"} == {
             "positions_without_price"
         }
+
+
+def test_a_side_of_which_nothing_has_a_price_is_not_zero():
+    """Nothing is short, which is zero; what is long has a value nobody knows, so has the whole."""
+    of = held.market({**held.drawn(), "NEVER": np.full(779, NAN)})
+    answer = calculate(held.frame(held.book(position(4, "NEVER", "200", "10")), of=of))[0]
+    assert isinstance(answer, EngineResult)
+    found = answer.payload["market_value"]
+    assert (found["short"], found["carried"]) == (0, 2_000)
+    assert np.isnan([found["long"], found["gross"], found["net"], found["net_share"]]).all()
 
 
 def test_an_option_nobody_can_model_is_counted_and_in_no_total():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from risk_engine.domain import History
+from risk_engine.engine import correlation, exposure, factors, volatility
 from risk_engine.engine.results import EngineResult, pack
 from risk_engine.engine.volatility import calculate
 from risk_engine.quant import har
@@ -196,6 +197,41 @@ def test_a_share_that_no_longer_trades_makes_the_result_stale():
     answer = result(held.book(AAA, BBB), of=held.market(moves))
     assert answer.status == "stale"
     assert "stale_prices" in codes(answer)
+
+
+def test_every_engine_says_the_same_of_what_a_book_rests_on():
+    """Own, a session old, never priced and told from a factor, and an option of no Greeks."""
+    moves = {**held.drawn(), "NEVER": np.full(779, np.nan)}
+    moves["CCC"][-1] = np.nan
+    lines = (
+        AAA,
+        position(3, "CCC", "-300", "100"),
+        position(4, "NEVER", "195", "100"),
+        option(5, "1", "5"),
+    )
+    a_frame = held.frame(held.book(*lines), of=held.market(moves))
+    factor = np.random.default_rng(9).normal(0, 0.005, 779)
+    a_frame = replace(a_frame, factor_model=held.one_factor(a_frame, factor, 1.0, 0.01))
+    parts = {"modelled": 0.5, "stale": 0.3, "proxied": 0.195, "unmodelled": 0.005}
+    for engine in (volatility, correlation, exposure, factors):
+        (answer,) = engine.calculate(a_frame)
+        assert isinstance(answer, EngineResult)
+        assert answer.payload["quality"]["of_gross_value"] == pytest.approx(parts)
+
+
+def test_a_book_without_any_price_is_told_from_factors_or_not_at_all():
+    """Two engines called it stale, two proxied: now it is what is known of it."""
+    moves = {**held.drawn(), "NEVER": np.full(779, np.nan)}
+    a_frame = held.frame(held.book(position(4, "NEVER", "200", "100")), of=held.market(moves))
+    factor = np.random.default_rng(9).normal(0, 0.005, 779)
+    told = replace(a_frame, factor_model=held.one_factor(a_frame, factor, 1.0, 0.01))
+    for frame, part in ((a_frame, "unmodelled"), (told, "proxied")):
+        for engine in (volatility, correlation, exposure, factors):
+            (answer,) = engine.calculate(frame)
+            assert isinstance(answer, EngineResult)
+            quality = answer.payload["quality"]["of_gross_value"]
+            assert [name for name, share in quality.items() if share == 1] == [part]
+            assert sum(quality.values()) == 1
 
 
 def test_an_option_without_greeks_is_not_taken_for_nothing():

@@ -168,6 +168,18 @@ def test_active_weights_need_more_than_a_fifth_of_nav_net_long(nav, stated):
     assert np.isfinite(active[0, :2]).tolist() == [stated, stated]
 
 
+def test_a_sector_is_unknown_when_nothing_in_it_is_known():
+    """The first sector has a known share beside the fund that is not; the second has the fund."""
+    found = spread((0, 0, 150.0), (0, 2, np.nan), (1, 0, 10.0), accounts=2)
+    assert found.gross[0, 0] == 150
+    assert np.isnan([found.long[0, 1], found.short[0, 1], found.gross[0, 1]]).all()
+    assert found.net[0, 2] == 0
+    assert found.net[1].tolist() == [10, 0, 0]
+    weight, active = active_weights(found.net, IS_EQUITY, BENCHMARK, np.full(2, 20.0))
+    assert weight[0, 0] == 1
+    assert np.isnan([weight[0, 1], active[0, 1]]).all()
+
+
 def test_no_holdings_have_no_sectors():
     empty = np.empty(0, dtype=np.int64)
     found = sector_exposures(pair_up(empty, empty, 2), np.empty(0), COMPOSITION)

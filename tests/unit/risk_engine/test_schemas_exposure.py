@@ -21,9 +21,12 @@ from tests.unit.risk_engine.six_positions import AS_OF, LONG, PRIVATE, SHORT, SH
 PORTFOLIO = UUID(int=1)
 
 
-def known_of(book, *, only_valued=False) -> Known:
-    """What is stored of a book after its exposures were calculated."""
+def known_of(book, *, only_valued=False, unmodelled=()) -> Known:
+    """What is stored of a book after its exposures were calculated, some holdings' unknown."""
     frame = six_frame(book)
+    dollar_delta = frame.exposures.dollar_delta.copy()
+    dollar_delta[list(unmodelled)] = np.nan
+    frame = replace(frame, exposures=replace(frame.exposures, dollar_delta=dollar_delta))
     answer = calculate(frame)[0]
     assert isinstance(answer, EngineResult)
 
@@ -82,6 +85,24 @@ def test_sectors_in_the_clients_words():
     }
     assert (data.unclassified_value, data.unclassified_count) == (50_000, 1)
     assert data.total_portfolio_value == pytest.approx(168_217.44)
+
+
+def test_a_sector_of_which_nothing_is_known_has_no_value():
+    """It was 0.0, beside a count of one position and the 50,000 it is carried at."""
+    known = known_of(six_book(lines=(LONG, SHORT, PRIVATE)), unmodelled=[1, 2])
+    data = sector_exposure(PORTFOLIO, known).data
+    assert data is not None
+    assert (data.unclassified_value, data.unclassified_count) == (None, 1)
+    assert data.positions_by_sector["Energy"] == 1
+    assert "Energy" not in data.portfolio_weights | data.over_underweight
+    assert "Utilities" in data.over_underweight
+    everything = exposure(PORTFOLIO, known).data
+    assert everything is not None
+    rows = {row.sector: row for row in everything.sectors}
+    for name in ("Energy", "Private"):
+        row = rows[name]
+        assert (row.long, row.short, row.gross, row.net, row.weight) == (None,) * 5
+    assert rows["Utilities"].gross == 0
 
 
 def test_without_a_net_position_nothing_is_compared():
@@ -143,7 +164,7 @@ def test_weights_of_a_private_book_are_of_net_asset_value():
     found = sector_exposure(PORTFOLIO, known_of(six_book(lines=(PRIVATE,), equity=100_000)))
     assert found.data is not None
     assert found.data.portfolio_weights == {"Unclassified": 0.5}
-    assert np.isclose(found.data.unclassified_value, 50_000)
+    assert found.data.unclassified_value == pytest.approx(50_000)
 
 
 def test_the_model_says_all_that_the_engine_does():

@@ -11,13 +11,13 @@ import numpy as np
 
 from risk_engine.domain import Position
 from risk_engine.engine.account_beta import AccountBetas, account_betas
-from risk_engine.engine.amounts import Amounts
+from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.loadings import MARKET, SESSIONS_PER_YEAR
 from risk_engine.engine.results import table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.factor_risk import Decomposition, Positions, RiskModel, decompose
-from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.shrinkage import blume
 
 QUANTILE: Final = 1.96
@@ -82,23 +82,9 @@ def laid_out(frame: Frame) -> Laid:
 
 
 def _amounts(frame: Frame, row: IntArray, modelled: BoolArray) -> Amounts:
-    exposures, model = frame.exposures, frame.factor_model
-    size = np.where(exposures.is_open, np.abs(exposures.value), 0.0)
-    known = np.zeros(size.shape, dtype=np.bool_)
-    known[row] = modelled
-    # What is beside the arrays, an option on nothing, is not modelled.
-    stands_in = np.append(model.proxied | model.prior_only, False)[exposures.underlying]
-    stale = np.append(model.stale, False)[exposures.underlying]
-
-    def total(marked: BoolArray) -> FloatArray:
-        return sum_by(exposures.account[marked], size[marked], len(frame.books))
-
-    return Amounts(
-        modelled=total(known & ~stands_in),
-        proxied=total(known & stands_in & ~stale),
-        stale=total(known & stale),
-        unmodelled=total(~known),
-    )
+    usable = np.zeros(len(frame.exposures.account), dtype=np.bool_)
+    usable[row] = modelled
+    return amounts_of(frame, frame.return_histories, usable=usable)
 
 
 def _decomposed(

@@ -33,11 +33,15 @@ def sector_exposures(
     """Spread each pair's dollar delta over what its underlying is made of.
 
     `composition` is (underlyings, sectors), fractions whose rows add up to 1. NaN deltas are left
-    out. A fund held long beside a share held short in the same sector is long and short there.
+    out; a sector in which there are no others is NaN. A fund held long beside a share held short in
+    the same sector is long and short there.
     """
-    known = np.nan_to_num(dollar_delta)
-    long = _spread(pairs, np.maximum(known, 0.0), composition)
-    short = _spread(pairs, np.minimum(known, 0.0), composition)
+    unknown = np.isnan(dollar_delta)
+    known = np.where(unknown, 0.0, dollar_delta)
+    lost = _spread(pairs, 1.0 * unknown, composition) > 0
+    lost &= _spread(pairs, 1.0 * ~unknown, composition) == 0
+    long = np.where(lost, np.nan, _spread(pairs, np.maximum(known, 0.0), composition))
+    short = np.where(lost, np.nan, _spread(pairs, np.minimum(known, 0.0), composition))
     return SectorExposures(long, short, long - short, long + short)
 
 
@@ -50,10 +54,11 @@ def active_weights(
     """Return the weight of each sector in net equity exposure, and that less the benchmark's.
 
     `net` is (accounts, sectors); `is_equity` and `benchmark` are (sectors,), the latter's weights
-    adding up to 1. Both answers are fractions, (accounts, sectors), NaN for what is not equity and
-    for an account whose net equity exposure is not above LEAST_NET of a NAV above zero.
+    adding up to 1. Both answers are fractions, (accounts, sectors), NaN for what is not equity or
+    not known, and for an account whose net equity exposure is not above LEAST_NET of a NAV above
+    zero.
     """
-    equity = np.where(is_equity, net, 0.0).sum(axis=1, keepdims=True)
+    equity = np.where(is_equity, np.nan_to_num(net), 0.0).sum(axis=1, keepdims=True)
     nav = net_asset_value[:, np.newaxis]
     stated = is_equity & (nav > 0) & (equity > LEAST_NET * nav)
     weight = np.divide(net, equity, out=np.full(net.shape, np.nan), where=stated)

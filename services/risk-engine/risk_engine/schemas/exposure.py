@@ -25,7 +25,10 @@ class Sides(Answer):
 
 
 class MarketValue(Sides):
-    """Market values of priced positions."""
+    """Market values of priced positions.
+
+    A side is 0 where nothing is held on it, null where something is and nothing of it has a price.
+    """
 
     carried: Money = Field(description="Positions without a market price, at entry price")
 
@@ -76,10 +79,10 @@ class SectorOut(Answer):
     """One sector, or one asset class that is none."""
 
     sector: str
-    long: Money
-    short: Money = Field(description="Negative or zero")
-    gross: Money
-    net: Money
+    long: Money | None = Field(description="Null, as the rest, where nothing in it is known")
+    short: Money | None = Field(description="Negative or zero")
+    gross: Money | None
+    net: Money | None
     weight: Number | None = Field(description="Of what `sector_weights_of` says")
     benchmark: Number
     active: Number | None = Field(description="weight - benchmark")

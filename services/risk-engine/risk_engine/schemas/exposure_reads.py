@@ -31,7 +31,9 @@ class SectorData(Answer):
     largest_underweight: str | None
     total_portfolio_value: Money = Field(description="Gross value of all open positions")
     positions_by_sector: dict[str, int]
-    unclassified_value: Money = Field(description="Gross exposure without a sector, funds aside")
+    unclassified_value: Money | None = Field(
+        description="Gross exposure without a sector, funds aside; null if none of it is known"
+    )
     unclassified_count: int
     weights_of: str
 
@@ -164,15 +166,16 @@ def _why_no_sectors(found: ExposureOut | None) -> str | None:
 
 def _sector_data(found: ExposureOut) -> SectorData:
     compared = any(row.weight is not None for row in found.sectors)
-    equity = sum(row.net for row in found.sectors if row.sector not in _BUCKETS)
+    equity = sum(row.net or 0.0 for row in found.sectors if row.sector not in _BUCKETS)
     whole = equity if compared else found.net_asset_value
     weight, gross, positions = _by_name(found.sectors, whole)
     weights = {name: part for name, part in weight.items() if gross[name] > 0}
+    unknown = positions.keys() - gross.keys()
     benchmark = {row.sector: row.benchmark for row in found.sectors if row.benchmark > 0}
     active = (
         {
             name: weights.get(name, 0.0) - benchmark.get(name, 0.0)
-            for name in sorted(weights.keys() | benchmark.keys())
+            for name in sorted((weights.keys() | benchmark.keys()) - unknown)
         }
         if compared
         else {}
@@ -189,7 +192,7 @@ def _sector_data(found: ExposureOut) -> SectorData:
         largest_underweight=under if under is not None and sectors[under] < 0 else None,
         total_portfolio_value=(value.gross or 0.0) + abs(value.carried),
         positions_by_sector={name: count for name, count in positions.items() if count > 0},
-        unclassified_value=gross.get(UNCLASSIFIED, 0.0),
+        unclassified_value=None if UNCLASSIFIED in unknown else gross.get(UNCLASSIFIED, 0.0),
         unclassified_count=positions.get(UNCLASSIFIED, 0),
         weights_of=found.sector_weights_of if compared else _NOT_COMPARED,
     )
@@ -198,16 +201,19 @@ def _sector_data(found: ExposureOut) -> SectorData:
 def _by_name(
     rows: Sequence[SectorOut], whole: float
 ) -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
+    # By the clients' names; a name of which nothing is known has positions and nothing else.
     weight: dict[str, float] = {}
     gross: dict[str, float] = {}
     positions: dict[str, int] = {}
     for row in rows:
         name = _BUCKETS.get(row.sector, row.sector)
-        if name is not None:
+        if name is None:
+            continue
+        positions[name] = positions.get(name, 0) + row.positions
+        if row.net is not None and row.gross is not None:
             part = row.net / whole if row.weight is None else row.weight
             weight[name] = weight.get(name, 0.0) + part
             gross[name] = gross.get(name, 0.0) + row.gross
-            positions[name] = positions.get(name, 0) + row.positions
     return weight, gross, positions
 
 
