@@ -8,7 +8,7 @@ import pytest
 
 from risk_engine.domain import Market, Rates, Snapshots
 from risk_engine.engine import market_risk, stress
-from risk_engine.engine.results import pack
+from risk_engine.engine.results import EngineResult, pack
 from risk_engine.engine.scenario_file import shipped_scenarios
 from risk_engine.engine.stress_inputs import AXIS, stress_inputs
 from risk_engine.quant.conditional import conditional_shocks
@@ -274,6 +274,7 @@ def test_a_name_without_a_price_is_told_as_market_risk_tells_it():
 def test_market_risk_and_stress_agree_on_what_has_no_history_of_its_own():
     held = (*EVERYTHING, share(9, "NOPRICE", "10"))
     (answer,) = market_risk.calculate(frame_of(account(*held)))
+    assert isinstance(answer, EngineResult)
     rows = answer.payload["components"]["positions"]["table"]
     proxied = np.asarray(rows["proxied"]).tolist()
     told = dict(zip(rows["position_id"], proxied, strict=True))
