@@ -96,6 +96,6 @@ def read(answer):
             "as_of": AS_OF,
             "panel_version": 1,
             "book_revision": 1,
-            "model_version": "market_risk-1",
+            "model_version": market_risk.MODEL_VERSION,
         }
     )

@@ -66,6 +66,12 @@ EVERYTHING = (
 )
 
 
+OBSERVED = tuple(
+    one for one in EVERYTHING if one.symbol not in {"FUND", CONTRACTS["volatility"].symbol}
+)
+"""Those with a history of their own: neither private nor on the volatility index."""
+
+
 def account(*positions: Position, number: int = 1, equity: str = "100000"):
     """A book opened in December."""
     return books.book(positions, equity, number, opening_session=OPENING)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from risk_engine.domain import Market, Rates, Snapshots
-from risk_engine.engine import stress
-from risk_engine.engine.results import pack
+from risk_engine.engine import market_risk, stress
+from risk_engine.engine.results import EngineResult, pack
 from risk_engine.engine.scenario_file import shipped_scenarios
 from risk_engine.engine.stress_inputs import AXIS, stress_inputs
 from risk_engine.quant.conditional import conditional_shocks
@@ -17,6 +17,7 @@ from risk_engine.quant.revaluation import revalue
 from tests.unit.risk_engine import books
 from tests.unit.risk_engine.stress_books import (
     EVERYTHING,
+    OBSERVED,
     account,
     answers,
     frame_of,
@@ -249,12 +250,36 @@ def test_an_account_of_cash_loses_nothing():
 
 def test_impacts_with_and_without_what_stands_in_for_something_else():
     found = stressed(*EVERYTHING)
-    listed_ones = stressed(*(one for one in EVERYTHING if one.investment_class != "PRIVATE"))
-    assert found.based_on.proxied_positions == 1
+    listed_ones = stressed(*OBSERVED)
+    assert found.based_on.proxied_positions == 2
     assert found.based_on.proxied_share > 0.2
     for one, other in zip(found.scenarios, listed_ones.scenarios, strict=True):
         assert one.correlated_without_proxies == pytest.approx(other.correlated, abs=0.011)
         assert one.direct_without_proxies == pytest.approx(other.direct, abs=0.011)
+
+
+def test_a_name_without_a_price_is_told_as_market_risk_tells_it():
+    unpriced, known = share(1, "NOPRICE", "10"), share(2, "AAPL", "10")
+    alone, mixed = stressed(unpriced), stressed(unpriced, known)
+    observed = stressed(known)
+    assert (alone.based_on.proxied_positions, mixed.based_on.proxied_positions) == (1, 1)
+    assert "proxied" in {note.code for note in alone.notes}
+    assert {one.correlated_without_proxies for one in alone.scenarios} == {None}
+    assert {one.direct_without_proxies for one in alone.scenarios} == {None}
+    assert {one.profit_without_proxies for one in alone.replays} == {None}
+    for one, other in zip(mixed.scenarios, observed.scenarios, strict=True):
+        assert one.correlated_without_proxies == other.correlated
+
+
+def test_market_risk_and_stress_agree_on_what_has_no_history_of_its_own():
+    held = (*EVERYTHING, share(9, "NOPRICE", "10"))
+    (answer,) = market_risk.calculate(frame_of(account(*held)))
+    assert isinstance(answer, EngineResult)
+    rows = answer.payload["components"]["positions"]["table"]
+    proxied = np.asarray(rows["proxied"]).tolist()
+    told = dict(zip(rows["position_id"], proxied, strict=True))
+    assert told == {str(one.position_id): one.proxied for one in stressed(*held).positions}
+    assert sum(proxied) == 3
 
 
 def test_no_net_asset_value_leaves_money_and_no_percentages():

@@ -20,6 +20,7 @@ from risk_engine.quant.reverse_stress import full_profit, profit_gradient, rever
 from risk_engine.schemas.base import plain
 from tests.unit.risk_engine.stress_books import (
     EVERYTHING,
+    OBSERVED,
     account,
     frame_of,
     listed,
@@ -252,8 +253,7 @@ def test_reverse_stress_without_what_stands_in_for_something_else():
     reverse = plain(unpack(pack(payload_of(*EVERYTHING))))["reverse"]
     assert [one["without_proxies"] for one in reverse] == [False, False, True, True]
     worth = inputs_of(*EVERYTHING).frame.net_asset_value
-    others = [one for one in EVERYTHING if one.investment_class != "PRIVATE"]
-    apart = inputs_of(*others)
+    apart = inputs_of(*OBSERVED)
     covariance = apart.covariance
     for row, part in zip(reverse[2:], LOSSES, strict=True):
         found = reverse_stress(apart.book, covariance, part * worth)

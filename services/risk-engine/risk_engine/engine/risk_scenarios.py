@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import CASH, factor_returns, number_of
+from risk_engine.engine.histories import CASH, OWN, factor_returns, number_of
 from risk_engine.engine.known_options import grid_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.backtest import DAYS
@@ -90,8 +90,9 @@ class Scenarios:
     """Tomorrow, `len(sessions)` times: one scenario for each of the last sessions.
 
     `underlyings` and `factors` are whole histories, completed from the factor model; a column with
-    NaN is of something not `modelled`. `proxied` (underlyings,) rests on the factor model for more
-    than a fifth of the scenarios, or altogether. `key` numbers the underlyings' names.
+    NaN is of something not `modelled`. `proxied` (underlyings,) has no history of its own, or rests
+    on the factor model for more than a fifth of the scenarios. `key` numbers the underlyings'
+    names.
     """
 
     sessions: tuple[date, ...]
@@ -143,7 +144,8 @@ def scenarios_of(frame: Frame) -> Scenarios:
     is_own = ~np.isnan(frame.underlyings.returns[1:])
     is_own[:, [kind in CASH for kind in frame.underlyings.kinds]] = True
     own_share = is_own[sessions - count :].sum(axis=0) / max(count, 1)
-    proxied = frame.factor_model.proxied | (own_share < MIN_COVERAGE)
+    proxied = frame.factor_model.proxied | (frame.return_histories.source != OWN)
+    proxied |= own_share < MIN_COVERAGE
     underlyings = Series.of(returns)
     return Scenarios(
         sessions=dates[len(dates) - count :],

@@ -33,7 +33,11 @@ SENTENCES: Final[Mapping[str, str]] = {
     "positions_not_modelled": (
         "{count} open position(s) could not be modelled and are left out of every impact."
     ),
-    "proxied": "{count} position(s) move like a listed proxy; impacts without them stand beside.",
+    "positions_excluded": "{count} position(s) cannot be valued and are left out of every impact.",
+    "proxied": (
+        "{count} position(s) have no history of their own and move as what stands in for them; "
+        "impacts without them stand beside."
+    ),
     "stale_prices": "{count} position(s) are stressed from the close of an earlier session.",
     "covariance_not_known": (
         "The factors have too short a history for a stress covariance: what scenarios imply for "
@@ -77,7 +81,7 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
     worth = float(inputs.frame.net_asset_value[account])
     mine = np.flatnonzero(inputs.book.positions.portfolio == account)
     scenarios, runs = found.scenarios, found.runs
-    counts = _counts(inputs, mine, found, worth)
+    counts = _counts(inputs, account, mine, found)
     return EngineResult(
         _status(counts, len(mine)),
         {
@@ -100,9 +104,11 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
     )
 
 
-def _counts(inputs: StressInputs, mine: IntArray, found: _Found, worth: float) -> Mapping[str, int]:
+def _counts(inputs: StressInputs, account: int, mine: IntArray, found: _Found) -> Mapping[str, int]:
+    worth = float(inputs.frame.net_asset_value[account])
     return {
         "positions_not_modelled": int((~_modelled(mine, found.runs)).sum()),
+        "positions_excluded": inputs.frame.valuations[account].coverage.invalid_positions,
         "proxied": int(inputs.is_proxied[mine].sum()),
         "stale_prices": int(inputs.is_stale[mine].sum()),
         "covariance_not_known": int(np.isnan(inputs.covariance).all()),
@@ -117,7 +123,12 @@ def _status(counts: Mapping[str, int], positions: int) -> Status:
         return "insufficient"
     if any(
         counts[code]
-        for code in ("positions_not_modelled", "covariance_not_known", "factors_not_known")
+        for code in (
+            "positions_not_modelled",
+            "positions_excluded",
+            "covariance_not_known",
+            "factors_not_known",
+        )
     ):
         return "partial"
     return "stale" if counts["stale_prices"] else "ok"

@@ -11,7 +11,7 @@ from risk_engine.domain import Position
 from risk_engine.domain.scenarios import MARKET, RATES
 from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import CASH
+from risk_engine.engine.histories import CASH, OWN
 from risk_engine.engine.known_options import stressed_prices_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
@@ -94,7 +94,7 @@ def stress_inputs(frame: Frame) -> StressInputs:
         is_option=is_option,
         is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
         is_cash=_marked(row, [kind in CASH for kind in frame.underlyings.kinds]),
-        is_proxied=_marked(row, model.proxied.tolist()),
+        is_proxied=_marked(row, _without_own_history(frame)),
         is_stale=(price_row >= 0) & (price_row < last),
         known=known,
         covariance=frame.memo.once(
@@ -114,6 +114,12 @@ def _moved_by(row: IntArray, contract: IntArray, contracts: Contracts, nothing: 
     listed = contract != NO_CONTRACT
     moved[listed] = contracts.underlying[contract[listed]]
     return moved
+
+
+def _without_own_history(frame: Frame) -> Sequence[bool]:
+    # Of underlyings: what stands in for them tells how they move.
+    told = frame.factor_model.proxied | (frame.return_histories.source != OWN)
+    return [bool(one) for one in told]
 
 
 def _marked(row: IntArray, marks: Sequence[bool]) -> BoolArray:

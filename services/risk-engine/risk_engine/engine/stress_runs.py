@@ -120,11 +120,13 @@ def run_scenarios(inputs: StressInputs, scenarios: Sequence[Scenario]) -> Scenar
 
 
 def total(inputs: StressInputs, profit: FloatArray, counted: BoolArray | None = None) -> FloatArray:
-    """Add profits up by portfolio, (portfolios, scenarios); NaN where none of several is known."""
+    """Add profits up by portfolio, (portfolios, scenarios); NaN where none of several is known.
+
+    With `counted`, (positions,), only those marks say are added up or known.
+    """
     held, portfolios = inputs.book.positions, inputs.book.portfolios
-    used = profit if counted is None else np.where(counted[:, None], profit, 0.0)
-    count = np.ones(len(held))
-    none_known = known_share(held, profit, count, portfolios) == 0
+    used = profit if counted is None else np.where(counted[:, None], profit, np.nan)
+    none_known = known_share(held, used, np.ones(len(held)), portfolios) == 0
     return np.where(none_known, np.nan, portfolio_profit(held, used, portfolios))
 
 
