@@ -134,7 +134,9 @@ class Preparations:
         What goes wrong is left to that book's preparation, which does the same.
         """
         try:
-            await self._load((), self._edition(None), Cause(), WAITS_FOR_WORDS)
+            # A trace of its own: it is done for nobody yet.
+            with self.unit_of_work.telemetry.tracer.span("load ahead", None):
+                await self._load((), self._edition(None), Cause(), WAITS_FOR_WORDS)
         except Unavailable as error:
             log.info("nothing_loaded_ahead", reason=str(error))
         except Exception:

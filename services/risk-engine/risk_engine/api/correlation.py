@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from common.errors import CommonCode, ServiceError
 from common.http import Transaction
 from common.identity import OwnedPortfolio
+from common.refusals import may_refuse
 from risk_engine.repository import Store
 from risk_engine.schemas.diversification import (
     CorrelationMatrix,
@@ -18,6 +19,7 @@ from risk_engine.schemas.diversification import (
 router = APIRouter()
 
 
+@may_refuse(CommonCode.ERR_HTTP)
 def lookback(
     lookback_days: Annotated[int, Query(ge=30, le=365)] = 90,
     min_overlap: Annotated[int, Query(ge=10, le=365)] = 30,

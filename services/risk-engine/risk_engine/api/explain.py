@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Response
 from common.errors import ServiceError
 from common.http import Transaction, rendered
 from common.identity import OwnedPortfolio
+from common.refusals import may_refuse
 from risk_engine.domain import Code
 from risk_engine.repository import Store
 from risk_engine.schemas import explain as schemas
@@ -32,6 +33,7 @@ async def read_metrics(portfolio_id: OwnedPortfolio, unit: Transaction) -> Respo
     summary="A number, and what it was made of",
     response_model=schemas.Explanation,
 )
+@may_refuse(Code.ERR_RISK_001)
 async def read_explanation(
     portfolio_id: OwnedPortfolio,
     metric: Annotated[str, Path(max_length=80, pattern="^[A-Za-z0-9_.-]+$")],
