@@ -14,8 +14,9 @@ from risk_engine.engine.asset_classes import (
 )
 from risk_engine.engine.classification import sector_table
 from risk_engine.engine.factor_model import FACTORS
-from risk_engine.engine.factor_panel import DEFAULT_RATE, factor_panel
+from risk_engine.engine.factor_panel import factor_panel
 from risk_engine.engine.underlyings import Key
+from risk_engine.quant.curve import DEFAULT_RATE
 from risk_engine.quant.factors import FUNDS, PRIOR_DEVIATIONS
 from simulator.truth import Truth
 from tests.support.simulated import AS_OF, true_market

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from risk_engine.quant.gain_tables import damping, gain_tables, gains, places
+from risk_engine.quant.gain_tables import gain_tables, gains, places
 from risk_engine.quant.pricing import Options
 from risk_engine.quant.revaluation import profit_and_loss, revaluation_grid
 from risk_engine.quant.value_at_risk import historical_risk
+from risk_engine.quant.volatility_surface import damping
 
 DRAWS = 4_000
 

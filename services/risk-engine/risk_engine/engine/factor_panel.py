@@ -9,14 +9,13 @@ import numpy as np
 from risk_engine.domain import Market, Prices, Rates
 from risk_engine.engine.asset_classes import fund_durations
 from risk_engine.quant.covariance import shrunk_ewma_covariance
+from risk_engine.quant.curve import DEFAULT_RATE
 from risk_engine.quant.factors import FACTORS, FUNDS, MIN_OBSERVATIONS, WINDOW, factor_returns
 from risk_engine.quant.fixed_income import yield_changes, yield_changes_of_fund
 from risk_engine.quant.panel import BoolArray, FloatArray
 from risk_engine.quant.regression import condition_number, variance_inflation
 from risk_engine.quant.returns import risk_free_returns, total_returns
 
-DEFAULT_RATE = 0.04
-"""Per year, continuously compounded, where the market says nothing of rates."""
 COVARIANCE_WINDOW = 1_260
 """Sessions: five half-lives of correlations; what is older weighs a thirtieth."""
 TEN_YEARS, TWO_YEARS = 10.0, 2.0

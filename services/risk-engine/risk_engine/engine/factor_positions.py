@@ -13,12 +13,13 @@ from risk_engine.domain import Position
 from risk_engine.engine.account_beta import AccountBetas, account_betas
 from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.loadings import MARKET, SESSIONS_PER_YEAR
+from risk_engine.engine.loadings import MARKET
 from risk_engine.engine.results import table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.factor_risk import Decomposition, Positions, RiskModel, decompose
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.shrinkage import blume
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
 QUANTILE: Final = 1.96
 """Of the standard normal: intervals are of 95 %."""

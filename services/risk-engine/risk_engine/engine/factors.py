@@ -21,15 +21,14 @@ from risk_engine.engine.factor_positions import (
     provider_betas,
 )
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.loadings import SESSIONS_PER_YEAR
 from risk_engine.engine.rate_risk import interest_rates
 from risk_engine.engine.results import EngineResult, table
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.factor_risk import Decomposition
 from risk_engine.quant.panel import FloatArray, IntArray
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
 MODEL_VERSION: Final = "factors-2"
-LEAST_NAV = 0.005
-"""Less than half a cent is nothing: no fraction of it is stated."""
 
 REPORTED: Final[Mapping[str, tuple[str, float]]] = {
     "Market Beta": ("MKT", 1.0),
@@ -59,7 +58,7 @@ def calculate(frame: Frame) -> list[EngineResult | Failure]:
 def _answer(frame: Frame, laid: Laid, raised: list[list[str]], account: int) -> EngineResult:
     mine = np.flatnonzero(laid.positions.account == account)
     nav = float(frame.net_asset_value[account])
-    scale = 1 / nav if nav >= LEAST_NAV else np.nan
+    scale = 1 / nav if nav >= LEAST_AMOUNT else np.nan
     flags = [
         raised[underlying] if known else [NOT_MODELLED]
         for underlying, known in zip(
@@ -88,7 +87,7 @@ def _answer(frame: Frame, laid: Laid, raised: list[list[str]], account: int) -> 
             "counts": _counts(frame, laid, mine, lost),
             "quality": laid.amounts.quality(account, nav),
             "model": _model(frame.factor_model),
-            "notes": notes_of(frame, counted, nav_positive=nav >= LEAST_NAV),
+            "notes": notes_of(frame, counted, nav_positive=nav >= LEAST_AMOUNT),
         },
     )
 

@@ -37,8 +37,8 @@ from risk_engine.quant.market_beta import market_betas
 from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import coverage, excess_returns, idle_share
 from risk_engine.quant.shrinkage import PRIOR_DEVIATION, Prior, vasicek
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
-SESSIONS_PER_YEAR = 252
 THIN = 0.2
 """Share of sessions without a move from which on a beta is Dimson's."""
 MARKET_FUND = "SPY"

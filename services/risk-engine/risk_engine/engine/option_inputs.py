@@ -10,7 +10,7 @@ import numpy as np
 from common import calendar
 from common.options import Contract
 from risk_engine.domain import Market
-from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings
+from risk_engine.engine.underlyings import NO_UNDERLYING, VOLATILITY_INDEX, Underlyings
 from risk_engine.quant.curve import ZeroCurve, zero_curve, zero_rate
 from risk_engine.quant.panel import (
     NO_COLUMN,
@@ -26,8 +26,6 @@ from risk_engine.quant.volatility import SESSIONS_PER_YEAR, ewma_volatility, per
 RateSource = Literal["curve", "default"]
 DividendSource = Literal["vendor", "trailing", "none"]
 
-VOLATILITY_INDEX: Final = "VIX"
-"""Options on it are options on the futures that expire with them."""
 BORROW_COST: Final = 0.003
 """Per year, of a share that can be lent: assumed, as nobody quotes it here."""
 ESTIMATE_WINDOW: Final = 63

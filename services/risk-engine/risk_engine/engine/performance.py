@@ -8,6 +8,7 @@ import numpy as np
 
 from risk_engine.domain import Market
 from risk_engine.engine.frame import Frame
+from risk_engine.quant.curve import DEFAULT_RATE
 from risk_engine.quant.money_weighted import money_weighted_return
 from risk_engine.quant.panel import FloatArray
 from risk_engine.quant.performance import (
@@ -24,8 +25,6 @@ from risk_engine.quant.returns import risk_free_returns, total_returns
 
 RateSource = Literal["curve", "curve_and_default", "default"]
 BENCHMARK: Final = "SPY"
-DEFAULT_RATE: Final = 0.04
-"""Per year, continuously compounded: where no curve is known."""
 
 ABSOLUTE = (
     *("annual_return", "annual_volatility", "downside_deviation", "sharpe_ratio"),

@@ -11,20 +11,20 @@ import numpy as np
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.histories import CASH, OWN, factor_returns, number_of
 from risk_engine.engine.known_options import grid_of
-from risk_engine.engine.underlyings import NO_UNDERLYING
+from risk_engine.engine.underlyings import NO_UNDERLYING, VOLATILITY_INDEX
 from risk_engine.quant.backtest import DAYS
 from risk_engine.quant.filtered_simulation import (
     WINDOW,
     KeyArray,
     surprises,
 )
-from risk_engine.quant.gain_tables import damped_returns, damping
+from risk_engine.quant.gain_tables import damped_returns
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import MIN_COVERAGE
 from risk_engine.quant.revaluation import RevaluationGrid, profit_and_loss
 from risk_engine.quant.volatility import EWMA_MINIMUM, ewma_volatility
+from risk_engine.quant.volatility_surface import damping
 
-VOLATILITY_INDEX: Final = "VIX"
 NEGLIGIBLE: Final = 1e-9
 """Of the gross: this little is what rounding leaves of positions that cancel."""
 _PARABOLA_REACH = 3.0

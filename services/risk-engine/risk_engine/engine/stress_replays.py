@@ -11,14 +11,13 @@ import numpy as np
 from risk_engine.domain.scenarios import Window
 from risk_engine.engine.stress_inputs import AXIS, StressInputs
 from risk_engine.engine.stress_runs import expected_shocks, total
+from risk_engine.engine.underlyings import VOLATILITY_INDEX
 from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import FloatArray
 from risk_engine.quant.replay import window_moves, window_returns
 from risk_engine.quant.stress import Moves, underlying_moves, volatility_shock
 from risk_engine.quant.stress_attribution import known_share, position_profit
 from risk_engine.quant.stressed_options import option_changes
-
-VOLATILITY_INDEX: Final = "VIX"
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
 ReplayReason = Literal["after_as_of", "before_history", "market_not_known", "simulated_history"]

@@ -23,6 +23,8 @@ from risk_engine.quant.returns import total_returns
 
 CASH_SUBTYPES = frozenset({"CASH", "MONEY_MARKET", "TREASURY_BILLS"})
 NO_UNDERLYING = -1
+VOLATILITY_INDEX = "VIX"
+"""Options on it are on the future that expires with them."""
 
 
 class Key(NamedTuple):

@@ -21,6 +21,7 @@ from risk_engine.quant.returns import log_returns
 from risk_engine.quant.volatility import (
     EWMA_DECAY,
     EWMA_SLOW_DECAY,
+    SESSIONS_PER_YEAR,
     TREND_STATISTIC,
     TREND_WINDOWS,
     Trend,
@@ -187,7 +188,7 @@ def _measures(measured: Measured, one: int, unit: float, *, in_dollars: bool) ->
         "observations": measured.observations[:, one],
     }
     if in_dollars:
-        windows["dollars_per_session"] = volatility / np.sqrt(YEAR)
+        windows["dollars_per_session"] = volatility / np.sqrt(SESSIONS_PER_YEAR)
     return {
         "windows": table(**windows),
         "ewma": float(measured.fast[one] / unit),
@@ -205,7 +206,7 @@ def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
         "volatility": volatility / unit,
         "low": float(forecast.low[account]) / unit,
         "high": float(forecast.high[account]) / unit,
-        "dollars_per_session": volatility / np.sqrt(YEAR),
+        "dollars_per_session": volatility / np.sqrt(SESSIONS_PER_YEAR),
         "model": har.MODELS[int(forecast.model[account])],
         "loss": float(forecast.loss[account]),
         "ewma_loss": float(forecast.ewma_loss[account]),

@@ -23,8 +23,6 @@ MIN_OVERLAP = 120
 HALF_LIFE = 126.0
 """Sessions, where recent ones are to weigh more."""
 
-Float32Array = np.ndarray[tuple[int], np.dtype[np.float32]]
-
 
 @dataclass(frozen=True, eq=False)
 class Shrunk:

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from risk_engine.quant.panel import FloatArray
-from risk_engine.quant.pricing import DAYS
 from risk_engine.quant.revaluation import RevaluationGrid, profit_and_loss
 
 NODES = 401
@@ -29,15 +28,6 @@ class Places:
 
     below: npt.NDArray[np.intp]
     part: FloatArray
-
-
-def damping(years: FloatArray) -> FloatArray:
-    """Return how much of a 30-day volatility's change one of so many years makes, (contracts,).
-
-    min(1, sqrt(30 days / T)), in log volatility; NaN for NaN.
-    """
-    month = 30 / DAYS
-    return np.asarray(np.sqrt(month / np.maximum(years, month)))
 
 
 def damped_returns(returns: FloatArray, damping: FloatArray) -> FloatArray:

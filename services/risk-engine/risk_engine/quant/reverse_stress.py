@@ -21,13 +21,13 @@ from risk_engine.quant.stress import (
     VOLATILITY_PER_MARKET,
     FactorAxis,
     Underlyings,
-    damping,
     matched_moves,
     shocked_volatility,
     volatility_shock,
 )
 from risk_engine.quant.stress_attribution import NO_CONTRACT, Positions
 from risk_engine.quant.stressed_options import Contracts, Revalue
+from risk_engine.quant.volatility_surface import damping
 
 MOST_SHOCK = 1.00
 MOST_MARKET_FALL = 0.95

@@ -17,14 +17,13 @@ import numpy as np
 
 from risk_engine.quant.fixed_income import rate_pnl
 from risk_engine.quant.panel import BoolArray, FloatArray
+from risk_engine.quant.volatility_surface import damping
 
 VOLATILITY_PER_MARKET = -4.0
 """Implied volatility rises by 40 % of itself when the market falls by 10 %."""
 LEAST_VOLATILITY_SHOCK, MOST_VOLATILITY_SHOCK = -0.30, 2.00
 MOST_ADDED_VOLATILITY = 0.60
 """Per year, of one option: 60 volatility points."""
-REFERENCE_YEARS = 30 / 365
-"""To expiry: longer implied volatilities move by the root of the time, shorter ones alike."""
 LEAST_BOND_RETURN = -0.9999
 """Where duration alone would take more than the bond."""
 
@@ -84,12 +83,6 @@ def volatility_shock(market: FloatArray, stated: FloatArray) -> FloatArray:
     """
     rule = np.clip(VOLATILITY_PER_MARKET * market, LEAST_VOLATILITY_SHOCK, MOST_VOLATILITY_SHOCK)
     return np.where(np.isnan(stated), rule, stated)
-
-
-def damping(years: FloatArray) -> FloatArray:
-    """Return how much of a 30-day volatility's move reaches one with `years` to go: to 1."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.minimum(1.0, np.sqrt(REFERENCE_YEARS / np.maximum(years, 0.0)))
 
 
 def shocked_volatility(volatility: FloatArray, years: FloatArray, shock: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from risk_engine.quant.revaluation import (
     revaluation_grid,
     revalue,
 )
-from risk_engine.quant.stress import damping
+from risk_engine.quant.volatility_surface import damping
 
 RATE_SHIFTS: Final = (-0.015, 0.0, 0.03)
 """Where early exercise is tabulated; beyond them its value there is used."""

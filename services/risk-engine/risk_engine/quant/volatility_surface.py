@@ -1,4 +1,4 @@
-"""Read a volatility off the quoted options near one that nobody quotes.
+"""How implied volatilities hang together: near a quoted option, and over the times to expiry.
 
 Axes: asked (asked,), what is quoted for each (asked, quoted), padded with NaN.
 """
@@ -6,10 +6,22 @@ Axes: asked (asked,), what is quoted for each (asked, quoted), padded with NaN.
 import numpy as np
 
 from risk_engine.quant.panel import FloatArray
+from risk_engine.quant.pricing import DAYS
 
+REFERENCE_YEARS = 30 / DAYS
+"""To expiry: longer implied volatilities move by the root of the time, shorter ones alike."""
 _MONEYNESS_SCALE, _MATURITY_SCALE = 0.1, 0.5
 """So far apart do ln(K/F) / sqrt(T), and ln T, count as one step."""
 _SAME = 1e-6
+
+
+def damping(years: FloatArray) -> FloatArray:
+    """Return how much of a 30-day volatility's move reaches one with `years` to go: to 1.
+
+    min(1, sqrt(30 days / T)), 1 at and after expiry; NaN for NaN.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.minimum(1.0, np.sqrt(REFERENCE_YEARS / np.maximum(years, 0.0)))
 
 
 def nearby_volatility(

@@ -1,5 +1,6 @@
 """What all answers share: how numbers are rounded, and what an engine's result says first."""
 
+import math
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
@@ -55,7 +56,7 @@ def plain(tree: Any) -> Any:
     if isinstance(tree, list | tuple):
         return [plain(value) for value in tree]
     if isinstance(tree, float):
-        return None if tree != tree else tree  # noqa: PLR0124 - NaN alone differs from itself
+        return None if math.isnan(tree) else tree
     if hasattr(tree, "tolist"):
         return _cells(tree.tolist())
     return tree
