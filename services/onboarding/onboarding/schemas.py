@@ -28,6 +28,8 @@ class Created(BaseModel):
     portfolio_name: str
     equity_balance: Number
     positions_imported: int
+    unsupported_currency_positions: int = 0
+    """How many of them, closed ones too, are in another currency: listed, and in no total."""
     positions_failed: int = 0
     """Always zero: one fault and nothing is imported."""
     total_positions: int
@@ -114,7 +116,9 @@ class PositionDetail(BaseModel):
     """A position and what it is worth. A figure that is not known is null; `reason` says why.
 
     Quantity and values are signed: negative for what was sold short. Prices are per share as in
-    the book; `current_price` and `market_value` are of the session in `valuation.as_of`.
+    the book; `current_price` and `market_value` are of the session in `valuation.as_of`. Of a
+    position in another currency than the portfolio's only what was paid is known, in its own
+    `currency`: the reason is `unsupported_currency`, and it is in no total.
     """
 
     id: UUID
@@ -130,6 +134,8 @@ class PositionDetail(BaseModel):
     multiplier: Number
     entry_date: date
     entry_price: Number
+    currency: str
+    """ISO 4217: of the entry, exit and strike price and the cost basis."""
     cost_basis: Number
     """Quantity times multiplier times entry price."""
     exit_date: date | None
@@ -148,12 +154,14 @@ class PositionDetail(BaseModel):
 
 
 class PositionsSummary(BaseModel):
-    """Sums over the listed positions that are open."""
+    """Sums over the listed positions that are open and in the portfolio's currency."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     total_positions: int
     """Listed ones, closed ones too if asked for."""
+    unsupported_currency_positions: int
+    """How many of them are in another currency than the portfolio's, and in none of the sums."""
     priced_positions: int
     """How many the next two sums are of; they are null when positions are open and none is."""
     total_market_value: float | None

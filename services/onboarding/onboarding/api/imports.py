@@ -19,12 +19,19 @@ from common.identity import Caller
 from common.refusals import may_refuse
 from common.telemetry import about
 from onboarding.api.context import CurrentPolicy, Units
-from onboarding.domain.books import ImportRecord, announced, first_book, today_in_new_york
+from onboarding.domain.books import (
+    ImportRecord,
+    announced,
+    first_book,
+    in_other_currencies,
+    today_in_new_york,
+)
 from onboarding.domain.codes import Code
 from onboarding.domain.csv_file import MAX_FILE_BYTES
 from onboarding.domain.faults import Fault, Rejection, shown
 from onboarding.domain.imports import read_positions
 from onboarding.domain.portfolio import PortfolioDetails, check_portfolio, portfolio_id
+from onboarding.domain.positions import ACCOUNT_CURRENCY
 from onboarding.domain.template import FILENAME, TEMPLATE
 from onboarding.repository import Store
 from onboarding.schemas import Created, NextStep
@@ -152,16 +159,17 @@ def _read_book(
 
 def _created(book: Book, record: ImportRecord) -> Created:
     address = f"/api/v1/portfolio/{book.portfolio_id}"
-    count = record.positions
+    count, foreign = record.positions, len(in_other_currencies(book))
     return Created(
         portfolio_id=book.portfolio_id,
         portfolio_name=book.name,
         equity_balance=book.equity_balance,
         positions_imported=count,
+        unsupported_currency_positions=foreign,
         total_positions=count,
         ignored_columns=record.ignored_columns,
         run_id=record.run_id,
-        message=f"Imported {count:,} position{'' if count == 1 else 's'} into '{book.name}'.",
+        message=f"Imported {_positions(count)} into '{book.name}'." + _left_out(foreign),
         events=f"{address}/events",
         next_step=NextStep(
             action="calculate",
@@ -169,6 +177,17 @@ def _created(book: Book, record: ImportRecord) -> Created:
             description="The import is being calculated already; POST there to calculate again.",
         ),
     )
+
+
+def _positions(count: int) -> str:
+    return f"{count:,} position{'' if count == 1 else 's'}"
+
+
+def _left_out(foreign: int) -> str:
+    if not foreign:
+        return ""
+    said = f"{_positions(foreign)} in another currency than {ACCOUNT_CURRENCY}"
+    return f" {said} will be listed, but count in no total."
 
 
 def _taken(user_id: UUID) -> ServiceError:

@@ -14,7 +14,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
 from onboarding.domain.cells import decimals
 from onboarding.domain.codes import Code
 from onboarding.domain.faults import Fault, fault
-from onboarding.domain.positions import InvestmentClass, PositionRow
+from onboarding.domain.positions import ACCOUNT_CURRENCY, InvestmentClass, PositionRow
 
 MAX_NAME_CHARACTERS = 255
 MAX_DESCRIPTION_CHARACTERS = 1_000
@@ -83,6 +83,9 @@ def _distinction(position: PositionRow) -> tuple[bool, str]:
             str(position.expiration_date),
             str(position.strike_price),
         ]
+    # Of lots in dollars the name stays what it was before there were others.
+    if position.currency != ACCOUNT_CURRENCY:
+        label.append(position.currency)
     return is_option, ":".join(label)
 
 
