@@ -14,6 +14,9 @@ from risk_engine.domain.scenarios import ScenarioSet
 
 FloatArray = npt.NDArray[np.float64]
 
+PANEL_CURRENCY = "USD"
+"""What every price, quote and rate is in; no exchange rates are known."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prices:

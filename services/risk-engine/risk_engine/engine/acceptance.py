@@ -4,14 +4,15 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from risk_engine.domain import Book, Failure, Position, Prices
+from risk_engine.domain import PANEL_CURRENCY, Book, Failure, Position, Prices
 
 # float64 keeps cents up to 9e13; a larger amount is an error of the book, not wealth.
 MAX_AMOUNT = 9e13
-SUPPORTED_CURRENCY = "USD"  # the panel's: closes carry no other
+UNSUPPORTED_CURRENCY: Final = "unsupported_currency"
+"""Why an account has no result, and why a position of one that has is in none of its totals."""
 
 
 def refusal(
@@ -25,10 +26,10 @@ def refusal(
             "before_opening",
             f"The account opened on {book.opening_session}; its value on {as_of} is not known.",
         )
-    if book.currency != SUPPORTED_CURRENCY:
+    if book.currency != PANEL_CURRENCY:
         return Failure(
-            "unsupported_currency",
-            f"The account is kept in {book.currency}; prices are in {SUPPORTED_CURRENCY}.",
+            UNSUPPORTED_CURRENCY,
+            f"The account is kept in {book.currency}; prices are in {PANEL_CURRENCY}.",
         )
     if not _is_amount(book.equity_balance):
         return Failure(
@@ -77,7 +78,9 @@ def fault_of(position: Position, amounts: Amounts, as_of: date) -> str | None:
     sized = abs(size) <= MAX_AMOUNT and amounts.multiplier > 0
     priced = all(price >= 0 and abs(size) * price <= MAX_AMOUNT for price in paid)
     backwards = left is not None and left < position.entry_date
-    return None if sized and priced and not backwards else "invalid_position"
+    if not sized or not priced or backwards:
+        return "invalid_position"
+    return None if position.currency == PANEL_CURRENCY else UNSUPPORTED_CURRENCY
 
 
 def _exit_price(position: Position, as_of: date) -> Decimal | None:

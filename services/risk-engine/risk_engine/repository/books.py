@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.events.onboarding import Book, BookPosition
 from common.unit_of_work import Cause
+from risk_engine.domain import PANEL_CURRENCY
 from risk_engine.engine.chunk import StoredBook
 from risk_engine.engine.listing import contract_of
 from risk_engine.repository.rows import among
@@ -216,13 +217,14 @@ class Books:
 
 def _symbols(positions: Sequence[BookPosition]) -> list[str]:
     # What the engine looks up by symbol: an option is quoted, and so is what it is on; a private
-    # asset may share a ticker's letters.
-    contracts = (contract_of(one) for one in positions)
+    # asset may share a ticker's letters, and so may what is quoted in another currency.
+    priced = [one for one in positions if one.currency == PANEL_CURRENCY]
+    contracts = (contract_of(one) for one in priced)
     return sorted(
-        {one.symbol for one in positions if one.investment_class == "PUBLIC"}
+        {one.symbol for one in priced if one.investment_class == "PUBLIC"}
         | {
             one.underlying_symbol
-            for one in positions
+            for one in priced
             if one.investment_class == "OPTIONS" and one.underlying_symbol
         }
         | {contract.symbol for contract in contracts if contract is not None}

@@ -8,7 +8,7 @@ from pydantic import Field
 from risk_engine.engine.asset_classes import AssetClass
 from risk_engine.engine.factor_flags import Flag
 from risk_engine.engine.factor_panel import RateSource, YieldSource
-from risk_engine.schemas.base import Answer, Engine, Money, Number
+from risk_engine.schemas.base import WHY_NO_AMOUNTS, Answer, Engine, Money, Number
 from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
@@ -129,6 +129,7 @@ class PositionFactors(Answer):
     specific_contribution: Number | None
     contribution: Number | None
     flags: list[Flag]
+    reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
 
 
 class Counts(Answer):

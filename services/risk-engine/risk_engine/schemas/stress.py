@@ -8,7 +8,15 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from risk_engine.domain import Basis, Status
-from risk_engine.schemas.base import Answer, Engine, Money, Number, Percent
+from risk_engine.schemas.base import (
+    IN_NO_TOTAL,
+    WHY_NO_AMOUNTS,
+    Answer,
+    Engine,
+    Money,
+    Number,
+    Percent,
+)
 from risk_engine.schemas.valuation import NoteOut
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
@@ -27,6 +35,7 @@ class StressBasedOn(Answer):
     proxied_share: Number | None
     stale_share: Number | None
     shares_of: str
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
     sessions: int = Field(description="On which every factor is known: the covariance's sample")
 
 
@@ -87,6 +96,7 @@ class PositionStressOut(Answer):
     stale: bool
     direct: dict[str, Money | None]
     correlated: dict[str, Money | None]
+    reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
 
 
 class ReplayOut(Answer):

@@ -53,6 +53,9 @@ class BasedOn(Answer):
     priced_share: Number | None = Field(description="A fraction of what `priced_share_of` says")
     modelled_share: Number | None = Field(None, description="Of the same, at a model's price")
     stale_share: Number | None = Field(None, description="Of the same, at an earlier close")
+    unsupported_currency_positions: int = Field(
+        0, description="Of the invalid ones: in another currency, and in no total"
+    )
     priced_share_of: str
     weights_of: str
 
@@ -97,6 +100,7 @@ class PositionOut(Answer):
     price_source: PriceSource | None = Field(None, description="Null unless the position is open")
     estimated: bool = Field(default=False, description="The price is a model's")
     daily_pnl: Money | None = Field(None, description="Since the previous session")
+    currency: str = Field("USD", description="ISO 4217; in another one no amount is known")
     quantity: Quantity | None = Field(description="Signed; splits since the opening included")
     multiplier: Quantity | None
     split_factor: Number | None
