@@ -14,7 +14,10 @@ from tests.support.odd_books import odd_books, odd_market
 
 _POSITIONS = TypeAdapter(tuple[BookPosition, ...])
 BOOKS = odd_books()
-COMPARED = ("everything", "net short", "only private assets", "one position")
+COMPARED = (
+    *("everything", "net short", "only private assets", "one position"),
+    "positions in other currencies",
+)
 
 
 def stored(book: Book) -> StoredBook:
