@@ -416,7 +416,7 @@ def test_a_book_that_cannot_be_valued_says_why(changes, as_of, reason):
         ({"exit_date": date(2020, 1, 6), "exit_price": Decimal(1)}, "invalid_position"),
         ({"currency": "EUR"}, "unsupported_currency"),
         ({"currency": "EUR", "quantity": Decimal("sNaN")}, "invalid_position"),
-        ({"currency": "EUR", "exit_date": date(2026, 1, 6)}, "no_exit_price"),
+        ({"currency": "EUR", "exit_date": date(2026, 1, 6)}, "unsupported_currency"),
     ],
 )
 def test_one_bad_position_is_left_out_and_named_and_the_others_are_valued(changes, reason):

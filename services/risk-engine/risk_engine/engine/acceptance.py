@@ -67,20 +67,20 @@ def amounts_of(position: Position, as_of: date) -> Amounts:
 
 def fault_of(position: Position, amounts: Amounts, as_of: date) -> str | None:
     """Say why a position cannot be valued on a day, in a code; none if it can."""
+    size = amounts.quantity * amounts.multiplier
+    # NaN fails every comparison.
+    sized = abs(size) <= MAX_AMOUNT and amounts.multiplier > 0
+    if sized and position.currency != PANEL_CURRENCY:
+        return UNSUPPORTED_CURRENCY
     left = position.exit_date
     if left is not None and left <= as_of and position.exit_price is None:
         return "no_exit_price"
-    size = amounts.quantity * amounts.multiplier
     paid = [amounts.entry_price]
     if _exit_price(position, as_of) is not None:
         paid.append(amounts.exit_price)
-    # NaN fails every comparison.
-    sized = abs(size) <= MAX_AMOUNT and amounts.multiplier > 0
     priced = all(price >= 0 and abs(size) * price <= MAX_AMOUNT for price in paid)
     backwards = left is not None and left < position.entry_date
-    if not sized or not priced or backwards:
-        return "invalid_position"
-    return None if position.currency == PANEL_CURRENCY else UNSUPPORTED_CURRENCY
+    return None if sized and priced and not backwards else "invalid_position"
 
 
 def _exit_price(position: Position, as_of: date) -> Decimal | None:
