@@ -11,7 +11,6 @@ from risk_engine.domain import BUILT, Failure
 from risk_engine.engine import input_hash
 from risk_engine.engine.chunk import StoredBook, calculate
 from risk_engine.engine.results import unpack
-from risk_engine.repository.books import _symbols
 from risk_engine.schemas.base import plain
 from risk_engine.schemas.engines import MODELS
 from tests.support.odd_books import (
@@ -56,7 +55,7 @@ def stored(of: Book) -> StoredBook:
         currency=of.currency,
         equity_balance=of.equity_balance,
         opening_session=of.opening_session,
-        symbols=tuple(_symbols(of.positions)),
+        symbols=(),
         positions=json.dumps([one.model_dump(mode="json") for one in of.positions]),
     )
 
@@ -177,11 +176,6 @@ def test_a_book_of_nothing_else_is_worth_what_its_owner_said(answers, engine):
         assert (totals["gross_market_value"], answer["status"]) == (0, "partial")
     else:
         assert answer.get("net_asset_value", 100_000) == 100_000
-
-
-def test_their_symbols_are_not_asked_for():
-    assert _symbols(in_other_currencies()) == []
-    assert "AAPL" in _symbols(WITH.positions or ())
 
 
 def test_what_was_stored_before_positions_had_a_currency_is_in_dollars(answers):
