@@ -79,6 +79,32 @@ def test_specific_risk_is_lost_besides_where_a_scenario_asks_for_it():
     assert sum(with_it.by_greek.values()) == pytest.approx(with_it.correlated, abs=0.04)
 
 
+def test_what_is_left_without_proxies_loses_its_own_specific_part_alone():
+    """The private part's specific risk is no loss of the listed part, written out per underlying.
+
+    Of listed names alone, both are the same.
+    """
+    text = TOTAL + "residual_multiple = 1.645\n" + TOTAL.replace('"funds"', '"plain"')
+    own = replaced(stress_market(), text)
+    found = stressed(*EVERYTHING, market=own)
+    with_it, without = found.scenarios[-2:]
+    frame = frame_of(account(*EVERYTHING))
+    listed = np.array([key.subtype is None for key in frame.underlyings.keys])
+    listed &= frame.return_histories.source == 0
+    assert 0 < listed.sum() < len(listed)
+    daily = (
+        (frame.dollar_deltas[0] ** 2 * np.nan_to_num(frame.factor_model.specific_variance))[listed]
+    ).sum()
+    lost = 1.645 * math.sqrt(21 * daily)
+    assert lost < 1.645 * with_it.specific_deviation - 1
+    assert with_it.correlated_without_proxies == pytest.approx(
+        without.correlated_without_proxies - lost, abs=0.02
+    )
+    assert with_it.direct_without_proxies == pytest.approx(
+        without.direct_without_proxies - lost, abs=0.02
+    )
+
+
 def test_specific_deviation_is_of_net_exposures_per_underlying():
     frame = frame_of(account(*EVERYTHING))
     variance = frame.factor_model.specific_variance

@@ -82,7 +82,7 @@ def _answer(frame: Frame, laid: Laid, raised: list[list[str]], account: int) -> 
             "provider_beta": _provider_beta(frame, laid, mine, lost, scale),
             "risk": _risk(laid.everything, account, scale, empty=empty),
             "risk_without_proxies": _risk(laid.without_proxies, account, scale, empty=empty),
-            "interest_rates": interest_rates(frame, laid, mine, exposures, scale),
+            "interest_rates": interest_rates(frame, laid, account, exposures, scale),
             "positions": position_table(frame, laid, mine, flags, scale),
             "counts": _counts(frame, laid, mine, lost),
             "quality": laid.amounts.quality(account, nav),

@@ -31,7 +31,8 @@ class StressInputs:
     """A chunk ready to be stressed.
 
     `holding` are the open holdings that are stressed, (positions,), rows of the frame's; `size` is
-    their market value without its sign, and the marks are (positions,) too. `known` tells of each
+    their market value without its sign, and the marks are (positions,) too; `is_own`, (underlyings,),
+    marks what moves by a history of its own. `known` tells of each
     factor whether the model has it, `covariance` is (factors, factors), NaN where not known.
     """
 
@@ -44,6 +45,7 @@ class StressInputs:
     is_cash: BoolArray
     is_proxied: BoolArray
     is_stale: BoolArray
+    is_own: BoolArray
     known: BoolArray
     covariance: FloatArray
 
@@ -65,7 +67,7 @@ def stress_inputs(frame: Frame) -> StressInputs:
     contract = np.where(listed == NO_CONTRACT, NO_CONTRACT, np.searchsorted(used, listed))
     contracts, prices = _contracts(frame, used)
     underlyings = _underlyings(frame, known, contracts)
-    is_option = exposures.is_option[holding]
+    is_option, is_own = exposures.is_option[holding], _with_own_history(frame)
     last = len(frame.market.prices.sessions) - 1
     price_row = frame.valued.values.price_row[holding]
     units = exposures.quantity * exposures.multiplier
@@ -94,8 +96,9 @@ def stress_inputs(frame: Frame) -> StressInputs:
         is_option=is_option,
         is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
         is_cash=_marked(row, [kind in CASH for kind in frame.underlyings.kinds]),
-        is_proxied=_marked(row, _without_own_history(frame)),
+        is_proxied=_marked(row, (~is_own).tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
+        is_own=is_own,
         known=known,
         covariance=frame.memo.once(
             "stress covariance",
@@ -116,10 +119,10 @@ def _moved_by(row: IntArray, contract: IntArray, contracts: Contracts, nothing: 
     return moved
 
 
-def _without_own_history(frame: Frame) -> Sequence[bool]:
-    # Of underlyings: what stands in for them tells how they move.
-    told = frame.factor_model.proxied | (frame.return_histories.source != OWN)
-    return [bool(one) for one in told]
+def _with_own_history(frame: Frame) -> BoolArray:
+    # Of underlyings: of the others, what stands in for them tells how they move.
+    own = ~frame.factor_model.proxied & (frame.return_histories.source == OWN)
+    return np.asarray(own, dtype=np.bool_)
 
 
 def _marked(row: IntArray, marks: Sequence[bool]) -> BoolArray:
