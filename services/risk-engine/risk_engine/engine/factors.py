@@ -142,7 +142,7 @@ def _market_beta(
     underlying = laid.positions.underlying[mine]
     size = np.abs(np.nan_to_num(laid.positions.weight[mine]))
     imputed = model.proxied[underlying] | np.isnan(model.betas.raw[underlying])
-    imputed &= np.array([model.classes[one] != "cash" for one in underlying], dtype=np.bool_)
+    imputed &= ~model.is_cash[underlying]
     return {
         "beta": beta,
         "exposure_dollar": dollars,

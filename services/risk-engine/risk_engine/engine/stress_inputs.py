@@ -11,7 +11,7 @@ from risk_engine.domain import Position
 from risk_engine.domain.scenarios import MARKET, RATES
 from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import CASH, OWN
+from risk_engine.engine.histories import OWN
 from risk_engine.engine.known_options import stressed_prices_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
@@ -23,6 +23,8 @@ from risk_engine.quant.stress_attribution import Positions
 from risk_engine.quant.stressed_options import Contracts
 from risk_engine.quant.stressed_prices import StressedPrices
 
+_NO_MARGIN: Final = frozenset({"cash", "money_market"})
+"""Kinds of which a broker wants nothing; a listed fund of Treasury bills is a share to one."""
 AXIS: Final = FactorAxis(market=FACTORS.index(MARKET), rates=FACTORS.index(RATES))
 
 
@@ -31,9 +33,9 @@ class StressInputs:
     """A chunk ready to be stressed.
 
     `holding` are the open holdings that are stressed, (positions,), rows of the frame's; `size` is
-    their market value without its sign, and the marks are (positions,) too; `is_own`, (underlyings,),
-    marks what moves by a history of its own. `known` tells of each
-    factor whether the model has it, `covariance` is (factors, factors), NaN where not known.
+    their market value without its sign, and the marks are (positions,) too; `is_own`,
+    (underlyings,), marks what moves by a history of its own. `known` tells of each factor whether
+    the model has it, `covariance` is (factors, factors), NaN where not known.
     """
 
     frame: Frame
@@ -95,7 +97,7 @@ def stress_inputs(frame: Frame) -> StressInputs:
         size=np.abs(exposures.value[holding]),
         is_option=is_option,
         is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
-        is_cash=_marked(row, [kind in CASH for kind in frame.underlyings.kinds]),
+        is_cash=_marked(row, [kind in _NO_MARGIN for kind in frame.underlyings.kinds]),
         is_proxied=_marked(row, (~is_own).tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
         is_own=is_own,
