@@ -67,7 +67,7 @@ def shares(units, betas):
         np.full(len(betas), NO_CONTRACT),
         np.asarray(units, float),
     )
-    known = Underlyings(betas, nothing, nothing, nothing)
+    known = Underlyings(betas, nothing, nothing, nothing, np.ones(len(betas)))
     return Book(held, known, stressed.contracts, stressed.revalue, AXIS, 1)
 
 
@@ -279,7 +279,7 @@ def test_a_short_straddle_loses_by_volatility_and_gamma():
     nothing = np.full(1, np.nan)
     straddle = Book(
         Positions(np.zeros(2, int), np.zeros(2, int), np.array([0, 1]), np.full(2, -1_000.0)),
-        Underlyings(np.array([[1.0, 0, 0, 0]]), nothing, nothing, nothing),
+        Underlyings(np.array([[1.0, 0, 0, 0]]), nothing, nothing, nothing, np.ones(1)),
         held,
         pricer(terms),
         AXIS,

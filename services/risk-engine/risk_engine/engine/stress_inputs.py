@@ -9,6 +9,7 @@ import numpy as np
 
 from risk_engine.domain import Position
 from risk_engine.domain.scenarios import MARKET, RATES
+from risk_engine.engine.asset_classes import daily_multiples
 from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.histories import OWN
@@ -152,6 +153,15 @@ def _underlyings(frame: Frame, known: BoolArray, contracts: Contracts) -> Underl
         future_years=np.concatenate(
             (np.full(len(frame.underlyings), np.nan), future_years, [np.nan])
         ),
+        multiple=np.concatenate((_multiples(frame), np.ones(len(others)))),
+    )
+
+
+def _multiples(frame: Frame) -> FloatArray:
+    known = daily_multiples()
+    return np.array(
+        [1.0 if key.subtype else known.get(key.symbol, 1.0) for key in frame.underlyings.keys],
+        dtype=np.float64,
     )
 
 

@@ -69,7 +69,7 @@ def run_replays(inputs: StressInputs, windows: Sequence[Window]) -> Replays:
     known = np.array([one.moves for one in told]).reshape(count, len(FACTORS))
     moves = expected_shocks(inputs, known)
     volatility = volatility_shock(moves[:, AXIS.market], np.array([one.volatility for one in told]))
-    by_factors = underlying_moves(book.underlyings, moves, volatility, AXIS)
+    by_factors = underlying_moves(book.underlyings, moves, volatility, AXIS, over_sessions=True)
     own = np.full(by_factors.returns.shape, np.nan)
     own[: len(inputs.frame.underlyings)] = (
         np.array([one.own for one in told]).reshape(count, len(inputs.frame.underlyings)).T
