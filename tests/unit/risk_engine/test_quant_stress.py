@@ -332,7 +332,9 @@ def test_small_shocks_are_the_same_at_once_and_over_sessions(times, size):
 
 def test_a_future_on_volatility_moves_by_volatility_alone():
     """Four months to go: half of the move of 30-day volatility."""
-    future = Underlyings(np.array([[3.0, 1.0]]), NOT_A_BOND, NOT_A_BOND, np.array([120 / 365]), ONCE)
+    future = Underlyings(
+        np.array([[3.0, 1.0]]), NOT_A_BOND, NOT_A_BOND, np.array([120 / 365]), ONCE
+    )
     moves = underlying_moves(future, np.array([[-0.3, 0.01]]), np.array([1.2]), MARKET_ONLY)
     assert moves.returns[0, 0] == pytest.approx(0.6)
     assert (moves.parts == 0).all()

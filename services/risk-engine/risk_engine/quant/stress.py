@@ -10,9 +10,9 @@ rebalances, and r = exp(u) - 1 again. NaN in what is known of an underlying is N
 
 Sources: Hull, Options, Futures and Other Derivatives, ch. 4 (duration and convexity); Meucci, Risk
 and Asset Allocation, ch. 3 (log returns linear in factors); Alexander, Market Risk Analysis IV,
-ch. 7 (scenarios on factors; sticky strike); Cheng and Madhavan (2009), The Dynamics of Leveraged and
-Inverse Exchange-Traded Funds, Journal of Investment Management 7(4) (a day's return is k times the
-index's, that over a path exp(k ln(1 + f)) less what swings cost).
+ch. 7 (scenarios on factors; sticky strike); Cheng and Madhavan (2009), The Dynamics of Leveraged
+and Inverse Exchange-Traded Funds, Journal of Investment Management 7(4) (a day's return is k times
+the index's, that over a path exp(k ln(1 + f)) less what swings cost).
 """
 
 from dataclasses import dataclass, fields
@@ -48,8 +48,8 @@ class Underlyings:
     of its log return, for the yield per unit of its move. `duration` and `convexity` (years, years
     squared) stand in for the yield's beta where `duration` is not NaN: bonds and funds of bonds.
     `future_years` is the time to expiry of a future on implied volatility, NaN for all else; its
-    betas do not matter. `multiple` is how many times its index's return a fund has in a day (-3, 2),
-    1 for all else; betas, duration and convexity are the fund's own, the multiple included.
+    betas do not matter. `multiple` is how many times its index's return a fund has in a day (-3,
+    2), 1 for all else; betas, duration and convexity are the fund's own, the multiple included.
     """
 
     betas: FloatArray

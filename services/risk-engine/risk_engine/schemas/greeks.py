@@ -12,6 +12,7 @@ from risk_engine.engine.option_inputs import DividendSource, RateSource
 from risk_engine.engine.options import Flag, PriceSource, VolatilitySource
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Engine, Money, Number, Price, Quantity
+from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.summary import read, summary, valuation_of
 from risk_engine.schemas.valuation import NoteOut
 
@@ -115,6 +116,7 @@ class GreeksOut(Engine):
     by_underlying: list[UnderlyingGreeks]
     positions: list[PositionGreeks]
     coverage: GreeksCoverage
+    quality: Quality | None = Field(None, description="What all engines say alike of totals")
     notes: list[NoteOut]
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from risk_engine.domain import Basis, Status
 from risk_engine.schemas.base import Answer, Engine, Money, Number, Percent
+from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
@@ -141,6 +142,7 @@ class StressOut(Engine):
     net_asset_value: Money
     percentages_of: str
     based_on: StressBasedOn
+    quality: Quality | None = Field(None, description="What all engines say alike of totals")
     scenarios: list[ScenarioOut]
     positions: list[PositionStressOut]
     replays: list[ReplayOut]
