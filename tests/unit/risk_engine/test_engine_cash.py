@@ -8,6 +8,7 @@ import pytest
 
 from risk_engine.domain import Security
 from risk_engine.engine import correlation, exposure, factors, market_risk, volatility
+from risk_engine.engine.results import EngineResult
 from tests.unit.risk_engine.books import option
 from tests.unit.risk_engine.factored import account, frame_of, market, rows_of, shares
 
@@ -44,12 +45,19 @@ def frame():
     )
 
 
+def payloads(engine, frame):
+    """Return what an engine says of each book."""
+    answers = engine.calculate(frame)
+    assert all(isinstance(one, EngineResult) for one in answers)
+    return [one.payload for one in answers]
+
+
 def worth(frame):
     return 500 * frame.market.prices.close[-1, frame.market.prices.columns[FUND]]
 
 
 def test_bills_are_in_no_exposure_but_in_net_asset_value(frame):
-    without, beside, alone = (one.payload for one in exposure.calculate(frame))
+    without, beside, alone = payloads(exposure, frame)
     assert beside["delta_adjusted"]["gross"] == without["delta_adjusted"]["gross"] > 0
     assert beside["notional"] == without["notional"]
     assert without["cash_equivalents"] == 0
@@ -64,27 +72,27 @@ def test_bills_load_on_nothing_and_vary_by_nothing(frame):
         (factors, ("interest_rates", "dollar_duration")),
         (market_risk, ("measures", "value_at_risk")),
     ):
-        without, beside, alone = (one.payload for one in engine.calculate(frame))
+        without, beside, alone = payloads(engine, frame)
         for key in path:
             without, beside, alone = without[key], beside[key], alone[key]
         np.testing.assert_array_equal(without, beside)
         assert np.nanmax(np.abs(alone)) == 0
         assert np.nanmax(np.abs(without)) > 0
-    own = volatility.calculate(frame)[2].payload["holdings"]
+    own = payloads(volatility, frame)[2]["holdings"]
     assert own["ewma"] == own["ewma_slow"] == 0
 
 
 def test_bills_are_correlated_with_nothing(frame):
-    without, beside, _ = correlation.calculate(frame)
-    assert FUND not in str(beside.payload["symbols"])
-    np.testing.assert_array_equal(without.payload["sample"], beside.payload["sample"])
-    assert without.payload["concentration"] == beside.payload["concentration"]
+    without, beside, _ = payloads(correlation, frame)
+    assert FUND not in str(beside["symbols"])
+    np.testing.assert_array_equal(without["sample"], beside["sample"])
+    assert without["concentration"] == beside["concentration"]
 
 
 def test_an_option_on_bills_is_no_cash():
     """Its premium is no cash, and what it would move is an exposure."""
     call = replace(option(4, "1", "2"), underlying_symbol=FUND, strike_price=Decimal(50))
-    found = exposure.calculate(frame_of(account(call), of=with_bills()))[0].payload
+    (found,) = payloads(exposure, frame_of(account(call), of=with_bills()))
     assert found["counts"]["option_positions"] == 1
     assert found["market_value"]["gross"] > 0
     assert found["cash_equivalents"] == 0

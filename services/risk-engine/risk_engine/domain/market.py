@@ -114,7 +114,8 @@ class Snapshots:
     @classmethod
     def silent(cls) -> "Snapshots":
         """Return what a market says that says nothing."""
-        return cls((), *(np.empty(0) for _ in range(8)))
+        no = np.empty(0)
+        return cls((), no, no, no, no, no, no, no, no)
 
 
 @dataclass(frozen=True, eq=False)

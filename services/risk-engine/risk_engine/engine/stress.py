@@ -102,7 +102,7 @@ def _answer(inputs: StressInputs, account: int, found: _Found, amounts: Amounts)
             "causes": list(CAUSES),
             "greeks": list(GREEKS),
             "scenarios": _scenarios(scenarios.active, runs, account, worth),
-            "positions": _positions(inputs, mine, runs),
+            "positions": _positions(inputs, mine, found),
             "replays": _replays(scenarios, found.replays, account, worth),
             "reverse": _reverse(found, account, mixed=bool(counts["proxied"])),
             "notes": [
@@ -217,7 +217,8 @@ def _scenarios(
     )
 
 
-def _positions(inputs: StressInputs, mine: IntArray, runs: ScenarioRuns) -> Mapping[str, Any]:
+def _positions(inputs: StressInputs, mine: IntArray, found: _Found) -> Mapping[str, Any]:
+    runs, replayed_by = found.runs, found.replays.replayed_by
     lines = [inputs.lines[row] for row in inputs.holding[mine].tolist()]
     return table(
         position_id=[str(one.id) for one in lines],
@@ -226,6 +227,7 @@ def _positions(inputs: StressInputs, mine: IntArray, runs: ScenarioRuns) -> Mapp
         stale=inputs.is_stale[mine],
         direct=runs.positions_direct[mine],
         correlated=runs.positions_correlated[mine],
+        replayed_by=[list(replayed_by[row]) for row in mine.tolist()],
     )
 
 

@@ -13,6 +13,7 @@ from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
+ReplayedBy = Literal["own_history", "factors"]
 ByFactor = dict[str, Number]
 ByCause = dict[str, Money]
 
@@ -88,6 +89,10 @@ class PositionStressOut(Answer):
     stale: bool
     direct: dict[str, Money | None]
     correlated: dict[str, Money | None]
+    replayed_by: dict[str, ReplayedBy | None] = Field(
+        default_factory=dict,
+        description="By replay: as its own history says, or as the factors' moves; null for not",
+    )
 
 
 class ReplayOut(Answer):
@@ -156,7 +161,7 @@ class StressOut(Engine):
         if not isinstance(tree, Mapping) or "factors" not in tree:
             return tree
         rest = {key: value for key, value in tree.items() if key not in _AXES}
-        scenarios = [one["id"] for one in tree["scenarios"]]
+        scenarios, windows = ([one["id"] for one in tree[key]] for key in ("scenarios", "replays"))
         axes: Mapping[str, Sequence[str]] = {
             "stated_shocks": tree["factors"],
             "correlated_shocks": tree["factors"],
@@ -176,6 +181,8 @@ class StressOut(Engine):
                     name: dict(zip(scenarios, one[name], strict=True))
                     for name in ("direct", "correlated")
                 }
+                # Results of before say nothing of it.
+                | {"replayed_by": dict(zip(windows, one.get("replayed_by", ()), strict=False))}
                 for one in tree["positions"]
             ],
         }
