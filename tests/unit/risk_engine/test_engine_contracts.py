@@ -243,9 +243,11 @@ def test_a_dividend_of_today_is_in_the_price_and_one_after_the_expiry_in_none():
 
 def test_after_a_dividend_of_something_without_a_yield_it_says_so():
     said = declared((AS_OF + timedelta(days=14), 0.5))
-    found = one(small(snapshots=said), holding(1, CALL))
-    assert found.dividend_source == ("scheduled",)
-    assert "no_dividend_yield" in found.flags[0]
+    known = one(small(snapshots=said), holding(1, CALL))
+    unknown = one(small(closes={"ABC": [1.0] * 8}, snapshots=said), holding(1, CALL))
+    assert known.dividend_source == unknown.dividend_source == ("scheduled",)
+    assert "no_dividend_yield" not in known.flags[0]
+    assert "no_dividend_yield" in unknown.flags[0]
 
 
 def test_a_declared_dividend_changes_the_input_hash():

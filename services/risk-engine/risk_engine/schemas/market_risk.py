@@ -155,7 +155,7 @@ class Shares(Parts):
     """Gross value by what is known of it; of results before version 3 stale is in the others."""
 
     unmodelled: Number | None = Field(None, description="In no risk number")
-    not_modelled: Number | None = Field(None, description="`unmodelled`, as it was called before")
+    not_modelled: Number | None = Field(description="`unmodelled`, as it was called before")
 
     @model_validator(mode="before")
     @classmethod
