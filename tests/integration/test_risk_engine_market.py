@@ -19,7 +19,7 @@ from marketdata.clients.simulator import SimulatedMarket
 from marketdata.domain import REFERENCE, TENORS, Provider
 from risk_engine.clients import Panels
 from risk_engine.clients.columns import BARS, SAID
-from risk_engine.domain import Market, Prices, Security
+from risk_engine.domain import Dividend, Market, Prices, Security
 from tests.integration.marketdata_world import World, marketdata
 from tests.support.market import FRIDAY, MONDAY, FakeMarket, book, closed, option
 from tests.support.simulated import simulated_market
@@ -111,6 +111,11 @@ async def test_snapshots_are_of_shares_and_contracts_and_an_option_has_no_column
             abs=0,
             nan_ok=True,
         )
+    declared = world.market.said("AAPL", MONDAY).dividends
+    assert len(declared) == 2
+    assert snapshots.dividends == {
+        "AAPL": tuple(Dividend(one.ex_date, one.amount) for one in declared)
+    }
 
 
 async def test_securities_say_who_shares_and_the_reference_are(world):

@@ -20,6 +20,7 @@ from marketdata.domain import (
     TENORS,
     Benchmark,
     Curves,
+    Dividend,
     History,
     Profile,
     Snapshot,
@@ -110,6 +111,9 @@ class FakeMarket:
             market_cap=number * 1e9,
             dividend_yield=number / 1e5,
             beta=number / 500,
+            dividends=tuple(
+                Dividend(session + timedelta(days=ahead), number / 1e4) for ahead in (30, 121)
+            ),
         )
 
     async def curves(self, start: date, end: date) -> Curves:

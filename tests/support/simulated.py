@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from common import calendar
 from marketdata.clients.simulator import SimulatedMarket
 from marketdata.domain import TENORS, History, Profile, Snapshot
-from risk_engine.domain import Benchmark, Market, Prices, Rates, Security, Snapshots
+from risk_engine.domain import Benchmark, Dividend, Market, Prices, Rates, Security, Snapshots
 from simulator.fundamentals import sector_weights
 from simulator.market import Market as Truth
 
@@ -106,7 +107,7 @@ def _prices(
 
 def _snapshots(said: Mapping[str, Snapshot]) -> Snapshots:
     symbols = tuple(sorted(said))
-    columns = {
+    columns: dict[str, Any] = {
         name: np.array(
             [
                 np.nan if (value := getattr(said[symbol], name)) is None else value
@@ -116,4 +117,9 @@ def _snapshots(said: Mapping[str, Snapshot]) -> Snapshots:
         )
         for name in (*SAID, "underlying_price")
     }
-    return Snapshots(symbols, **columns)
+    declared = {
+        symbol: tuple(Dividend(one.ex_date, one.amount) for one in said[symbol].dividends)
+        for symbol in symbols
+        if said[symbol].dividends
+    }
+    return Snapshots(symbols, **columns, dividends=declared)

@@ -32,6 +32,9 @@ INDEX = "SP500"
 class SimulatedMarket:
     """Prices of a model; everything made of them says `simulated`.
 
+    Its companies declare no dividends ahead: its options are priced by yields, and would contradict
+    a schedule.
+
     What takes more than a moment is made in a thread.
     """
 

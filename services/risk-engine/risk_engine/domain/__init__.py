@@ -13,6 +13,7 @@ from risk_engine.domain.limits import DEFAULT_LIMITS, ConvexityLimits
 from risk_engine.domain.market import (
     PANEL_CURRENCY,
     Benchmark,
+    Dividend,
     Market,
     Prices,
     Rates,
@@ -44,6 +45,7 @@ __all__ = [
     "ConvexityLimits",
     "Coverage",
     "Daily",
+    "Dividend",
     "EngineName",
     "Failure",
     "History",

@@ -8,7 +8,7 @@ import numpy as np
 
 from risk_engine.engine.amounts import Amounts, amounts_of, share_of
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import CASH, OWN, Histories
+from risk_engine.engine.histories import OWN, Histories
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
@@ -27,11 +27,11 @@ from risk_engine.quant.correlation import (
     pairwise_correlation,
     shrunk_correlation,
 )
-from risk_engine.quant.panel import FloatArray, IntArray
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import log_returns
 from risk_engine.quant.volatility import rolling_volatility
 
-MODEL_VERSION: Final = "correlation-2"
+MODEL_VERSION: Final = "correlation-3"
 MAX_SYMBOLS: Final = 200
 """By exposure; more would cost more time and room than they change a book's risk."""
 MAX_PAIRS: Final = 20
@@ -54,6 +54,7 @@ class _Chunk:
 
     frame: Frame
     kinds: tuple[str, ...]
+    is_cash: BoolArray
     histories: Histories
     amounts: Amounts
     logs: FloatArray
@@ -82,6 +83,7 @@ def calculate(frame: Frame) -> list[Answer]:
     chunk = _Chunk(
         frame=frame,
         kinds=frame.underlyings.kinds,
+        is_cash=frame.factor_model.is_cash,
         histories=histories,
         amounts=amounts_of(frame, histories),
         logs=logs,
@@ -130,7 +132,7 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
     quoted = [
         row
         for row in held.tolist()
-        if kinds[row] not in CASH | {"private"} and volatility[row] != 0
+        if not chunk.is_cash[row] and kinds[row] != "private" and volatility[row] != 0
     ]
     told = [row for row in quoted if chunk.histories.source[row] == OWN and volatility[row] > 0]
     rows = np.array(told[:MAX_SYMBOLS], dtype=np.int64)
@@ -200,7 +202,7 @@ def _concentration(chunk: _Chunk, account: int) -> dict[str, Any]:
     # 1 - the sum of squared shares of gross delta-adjusted exposure, cash apart: 0 for one, near 1
     # for many.
     gross = np.abs(chunk.frame.dollar_deltas[account])
-    held = np.array([row for row in np.flatnonzero(gross) if chunk.kinds[row] not in CASH], int)
+    held = np.flatnonzero((gross > 0) & ~chunk.is_cash)
     kinds = [chunk.kinds[row] for row in held]
     securities = [chunk.frame.underlyings.securities[row] for row in held]
     sectors = ["" if one is None else one.sector or "" for one in securities]

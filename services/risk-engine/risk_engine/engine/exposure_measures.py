@@ -81,10 +81,9 @@ class Measures:
 def measure(frame: Frame) -> Measures:
     """Measure every account of a frame."""
     exposures, accounts = frame.exposures, len(frame.books)
-    is_cash = np.append(
-        np.array([kind in {"cash", "money_market"} for kind in frame.underlyings.kinds], np.bool_),
-        False,  # row -1: no underlying
-    )[exposures.underlying]
+    # Row -1 is of no underlying. An option on a bill fund is a bet, whatever that is worth.
+    is_cash = np.append(frame.factor_model.is_cash, False)[exposures.underlying]
+    is_cash &= ~exposures.is_option
     netted = _netted(frame, exposures.is_open & ~is_cash)
     pairs = netted.pairs
     observed = np.where(netted.proxied, 0.0, netted.dollar_delta)
@@ -163,8 +162,7 @@ def _netted(frame: Frame, counted: BoolArray) -> Netted:
 
 def _beta_known(model: FactorModel) -> BoolArray:
     # That cash does not move with the market is no belief.
-    still = np.array([one == "cash" for one in model.classes], dtype=np.bool_)
-    return np.isfinite(model.betas.shrunk) & (np.isfinite(model.betas.raw) | still)
+    return np.isfinite(model.betas.shrunk) & (np.isfinite(model.betas.raw) | model.is_cash)
 
 
 def _notional(frame: Frame, is_cash: BoolArray) -> FloatArray:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
+import numpy as np
+
 from risk_engine.domain import Market
 from risk_engine.engine.asset_classes import AssetClass
 from risk_engine.engine.digests import Digests, digests_of
@@ -68,6 +70,11 @@ class FactorModel:
     def market_excess(self) -> FloatArray:
         """Return the market's returns over cash, (sessions of `market.prices`,)."""
         return self.recent[:, MARKET]
+
+    @property
+    def is_cash(self) -> BoolArray:
+        """Tell what counts as cash, (underlyings,): cash, money market and Treasury bill funds."""
+        return np.array([one == "cash" for one in self.classes], dtype=np.bool_)
 
     @property
     def available(self) -> BoolArray:

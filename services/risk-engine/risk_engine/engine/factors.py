@@ -28,7 +28,7 @@ from risk_engine.quant.factor_risk import Decomposition
 from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
-MODEL_VERSION: Final = "factors-2"
+MODEL_VERSION: Final = "factors-3"
 
 REPORTED: Final[Mapping[str, tuple[str, float]]] = {
     "Market Beta": ("MKT", 1.0),
@@ -82,7 +82,7 @@ def _answer(frame: Frame, laid: Laid, raised: list[list[str]], account: int) -> 
             "provider_beta": _provider_beta(frame, laid, mine, lost, scale),
             "risk": _risk(laid.everything, account, scale, empty=empty),
             "risk_without_proxies": _risk(laid.without_proxies, account, scale, empty=empty),
-            "interest_rates": interest_rates(frame, laid, mine, exposures, scale),
+            "interest_rates": interest_rates(frame, laid, account, exposures, scale),
             "positions": position_table(frame, laid, mine, flags, scale),
             "counts": _counts(frame, laid, mine, lost),
             "quality": laid.amounts.quality(account, nav),
@@ -142,7 +142,7 @@ def _market_beta(
     underlying = laid.positions.underlying[mine]
     size = np.abs(np.nan_to_num(laid.positions.weight[mine]))
     imputed = model.proxied[underlying] | np.isnan(model.betas.raw[underlying])
-    imputed &= np.array([model.classes[one] != "cash" for one in underlying], dtype=np.bool_)
+    imputed &= ~model.is_cash[underlying]
     return {
         "beta": beta,
         "exposure_dollar": dollars,

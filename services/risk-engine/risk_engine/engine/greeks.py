@@ -11,13 +11,15 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from risk_engine.domain import PositionValue, Status
+from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.options import Contracts
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
+from risk_engine.quant.pricing import dividend_value
 
-MODEL_VERSION: Final = "greeks-2"
+MODEL_VERSION: Final = "greeks-3"
 
 SHARES_OF: Final = "gross value of open positions: |market value|, carried ones at |entry value|"
 
@@ -72,10 +74,11 @@ _PER_SHARE: Final = ("delta", "gamma", "theta", "vega", "rho")
 
 def calculate(frame: Frame) -> list[Answer]:
     """Return the Greeks of each book, in order."""
-    return [_greeks(frame, account) for account in range(len(frame.books))]
+    amounts = amounts_of(frame, frame.return_histories)
+    return [_greeks(frame, amounts, account) for account in range(len(frame.books))]
 
 
-def _greeks(frame: Frame, account: int) -> EngineResult:
+def _greeks(frame: Frame, amounts: Amounts, account: int) -> EngineResult:
     exposures, contracts = frame.exposures, frame.contracts
     known = {one.position_id: one for one in frame.valuations[account].positions}
     lines = [
@@ -137,6 +140,7 @@ def _greeks(frame: Frame, account: int) -> EngineResult:
                 "private_share": _share(value, is_private),
                 "stale_share": _share(value, stale),
             },
+            "quality": amounts.quality(account, float(frame.net_asset_value[account])),
             "notes": [
                 {"code": code, "message": sentence.format(count=notes[code])}
                 for code, sentence in SENTENCES.items()
@@ -228,6 +232,9 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
         "volatility": terms.volatility,
         "rate": terms.rate,
         "dividend_yield": terms.dividend_yield,
+        "scheduled_dividends": np.where(
+            contracts.on_future, np.nan, dividend_value(terms) + 0 * terms.years
+        ),
         "borrow_cost": contracts.borrow_cost,
     }
     styles = [

@@ -2,7 +2,8 @@
 
 Axes: (sessions, underlyings), the sessions being those of `market.prices` but the first, which has
 none before it. Returns are simple, as decimals. NaN is not known.
-Cash and its like return nothing in every session: the interest they pay is no risk.
+Cash and its like, Treasury bill funds among them, return nothing in every session: the interest
+they pay is no risk.
 """
 
 from dataclasses import dataclass
@@ -21,8 +22,6 @@ from risk_engine.quant.returns import MIN_COVERAGE, coverage
 WINDOW: Final = 252
 MINIMUM: Final = 60
 
-CASH: Final = frozenset({"cash", "money_market"})
-"""Kinds of what varies by nothing, whatever it pays and whether it has a price."""
 OWN, PROXIED, UNMODELLED = range(3)
 SOURCES: Final = ("own", "proxied", "unmodelled")
 
@@ -46,9 +45,8 @@ class Histories:
 
 def histories_of(underlyings: Underlyings, prices: Prices, model: FactorModel) -> Histories:
     """Complete the histories of underlyings, by the factor model where they have gaps."""
-    cash = np.array([kind in CASH for kind in underlyings.kinds], dtype=np.bool_)
-    returns = underlyings.returns[1:]
-    returns = np.where(cash, 0.0, returns)
+    cash = model.is_cash
+    returns = np.where(cash, 0.0, underlyings.returns[1:])
     filled = _filled(returns, underlyings, prices, model)
     found = coverage(_closes(underlyings, prices), underlyings.returns, WINDOW)
     with np.errstate(invalid="ignore"):

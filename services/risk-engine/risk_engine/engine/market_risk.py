@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.liquidity import liquidity_of
-from risk_engine.engine.market_risk_notes import notes_of, quality_of, status_of
+from risk_engine.engine.market_risk_notes import notes_of, status_of
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.risk_backtest import Backtest, backtests
 from risk_engine.engine.risk_scenarios import (
@@ -44,7 +45,7 @@ from risk_engine.quant.value_at_risk import (
     worst_scenarios,
 )
 
-MODEL_VERSION: Final = "market_risk-2"
+MODEL_VERSION: Final = "market_risk-3"
 METHODS: Final = (
     "filtered_historical",
     "historical",
@@ -102,18 +103,30 @@ def calculate(frame: Frame) -> list[Answer]:
     simulated, normal = simulate(frame, scenarios, held), _normal(frame, held)
     liquidity = liquidity_of(frame)
     scale = liquidity.of_holdings(liquidity.scale, len(frame.exposures.account))[held.row]
-    accounts = range(len(frame.books))
+    accounts, amounts = range(len(frame.books)), _amounts(frame, held)
     tested = backtests(
         frame, scenarios, [held.part(held.modelled & (held.account == one)) for one in accounts]
     )
     return [
-        _result(_Book(frame, scenarios, held, scale, account), simulated, normal, tested[account])
+        _result(
+            _Book(frame, scenarios, held, scale, account),
+            simulated,
+            normal,
+            tested[account],
+            amounts,
+        )
         for account in accounts
     ]
 
 
+def _amounts(frame: Frame, held: Held) -> Amounts:
+    usable = np.zeros(len(frame.exposures.account), dtype=np.bool_)
+    usable[held.row] = held.modelled
+    return amounts_of(frame, frame.return_histories, usable=usable)
+
+
 def _result(
-    book: _Book, simulated: SimulatedRisk, normal: _Normal, tested: Backtest
+    book: _Book, simulated: SimulatedRisk, normal: _Normal, tested: Backtest, amounts: Amounts
 ) -> EngineResult:
     frame, scenarios = book.frame, book.scenarios
     whole_book = _by_method(book, simulated, normal, 0)
@@ -122,10 +135,10 @@ def _result(
         _by_method(book, simulated, normal, 1) if book.held.proxied.any() else whole_book,
     ]
     whole = risks[0][0]
-    quality = quality_of(frame, book.everything, book.account)
     known = np.flatnonzero(np.isfinite(whole.value_at_risk[0]))
+    worth = float(frame.net_asset_value[book.account])
     payload: dict[str, Any] = {
-        "net_asset_value": float(frame.net_asset_value[book.account]),
+        "net_asset_value": worth,
         "shares_of": "net asset value",
         "scenarios": {
             "count": scenarios.count,
@@ -144,7 +157,7 @@ def _result(
         "components": _components(book, whole, normal, int(known[-1])) if known.size else None,
         "worst_days": _worst_days(book) if known.size and not book.is_flat else None,
         "backtest": tested.payload,
-        "quality": quality,
+        "quality": amounts.quality(book.account, worth),
     }
     known_flat = bool(known.size) and book.is_flat
     found = notes_of(

@@ -1,4 +1,4 @@
-"""The sentences market risk carries beside its numbers, what these rest on, and its status."""
+"""The sentences market risk carries beside its numbers, and its status."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -77,27 +77,6 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
     ),
 }
 _NORMAL, _CORNISH_FISHER = 3, 5
-
-
-def quality_of(frame: Frame, held: Held, account: int) -> dict[str, Any]:
-    """Return what a book's open positions rest on: |value|, its share of NAV and of the gross.
-
-    `modelled` moves by its own history, `proxied` by the factor model; `stale` is part of these.
-    """
-    size = np.abs(frame.exposures.value[held.row])
-    nav = float(frame.net_asset_value[account])
-    amounts = {
-        "modelled": float(size[held.modelled & ~held.proxied].sum()),
-        "proxied": float(size[held.proxied].sum()),
-        "not_modelled": float(size[~held.modelled].sum()),
-        "stale": float(size[_stale(frame, held)].sum()),
-    }
-    gross = float(size.sum()) or np.nan
-    whole = nav if nav >= LEAST_AMOUNT else np.nan
-    return {
-        "of_net_asset_value": {name: amount / whole for name, amount in amounts.items()},
-        "of_gross_value": {name: amount / gross for name, amount in amounts.items()},
-    }
 
 
 def notes_of(

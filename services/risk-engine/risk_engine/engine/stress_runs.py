@@ -84,8 +84,11 @@ def run_scenarios(inputs: StressInputs, scenarios: Sequence[Scenario]) -> Scenar
     options = full.option_moves()
     direct = position_profit(held, at_once.moves.returns, at_once.option_changes())
     profit = position_profit(held, full.moves.returns, options.change)
-    specific = _specific_deviation(inputs, scenarios)
-    lost = specific * np.array([one.residual_multiple for one in scenarios])
+    everything = np.ones(len(inputs.is_own), dtype=np.bool_)
+    specific = _specific_deviation(inputs, scenarios, everything)
+    multiple = np.array([one.residual_multiple for one in scenarios])
+    lost = specific * multiple
+    lost_of_listed = _specific_deviation(inputs, scenarios, inputs.is_own) * multiple
     by_greek = profit_by_greek(held, full.moves, options, book.portfolios)
     by_greek[..., -1] -= lost
     by_factor = profit_by_factor(held, full.moves, options, AXIS.rates, book.portfolios)
@@ -105,8 +108,8 @@ def run_scenarios(inputs: StressInputs, scenarios: Sequence[Scenario]) -> Scenar
         ),
         direct=total(inputs, direct) - lost,
         correlated_profit=total(inputs, profit) - lost,
-        direct_listed=total(inputs, direct, ~inputs.is_proxied) - lost,
-        correlated_listed=total(inputs, profit, ~inputs.is_proxied) - lost,
+        direct_listed=total(inputs, direct, ~inputs.is_proxied) - lost_of_listed,
+        correlated_listed=total(inputs, profit, ~inputs.is_proxied) - lost_of_listed,
         without_volatility=volatility[0],
         double_volatility=volatility[1],
         by_cause=np.where(missing, np.nan, np.concatenate((by_factor, -lost[..., None]), axis=-1)),
@@ -245,8 +248,12 @@ class _Run:
         return np.where(moves.from_volatility, times * moves.returns, moves.returns)
 
 
-def _specific_deviation(inputs: StressInputs, scenarios: Sequence[Scenario]) -> FloatArray:
-    deltas, variance = inputs.frame.dollar_deltas, inputs.frame.factor_model.specific_variance
+def _specific_deviation(
+    inputs: StressInputs, scenarios: Sequence[Scenario], counted: BoolArray
+) -> FloatArray:
+    # Of the underlyings that count, (underlyings,).
+    deltas = np.where(counted, inputs.frame.dollar_deltas, 0.0)
+    variance = inputs.frame.factor_model.specific_variance
     owner, row = np.nonzero(deltas)
     horizon = np.array([float(one.horizon) for one in scenarios])
     return residual_deviation(

@@ -9,7 +9,7 @@ import numpy as np
 from risk_engine.domain import Status
 from risk_engine.engine.amounts import Amounts, amounts_of, profits
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import CASH, MINIMUM, SOURCES
+from risk_engine.engine.histories import MINIMUM, SOURCES
 from risk_engine.engine.memo import Columns
 from risk_engine.engine.performance import returns_of
 from risk_engine.engine.results import Answer, EngineResult, table
@@ -35,7 +35,7 @@ from risk_engine.quant.volatility import (
     volatility_trend,
 )
 
-MODEL_VERSION: Final = "volatility-2"
+MODEL_VERSION: Final = "volatility-3"
 WINDOWS: Final = {21: 17, 63: 51, 252: MINIMUM}
 """Sessions, and how many returns of them must be known."""
 YEAR: Final = 252
@@ -235,8 +235,7 @@ def _trend(trend: Trend, account: int) -> dict[str, Any]:
 
 def _underlyings(frame: Frame) -> Columns:
     """Measure each underlying, (underlyings, ...): what `_held` lists of them."""
-    cash = [kind in CASH for kind in frame.underlyings.kinds]
-    column = np.where(cash, NO_COLUMN, frame.underlyings.column)
+    column = np.where(frame.factor_model.is_cash, NO_COLUMN, frame.underlyings.column)
     # As contiguous rows, of which each is digested by itself.
     returns = np.ascontiguousarray(frame.return_histories.returns.T)
     digests = [

@@ -8,6 +8,7 @@ from pydantic import Field
 from risk_engine.engine.asset_classes import AssetClass
 from risk_engine.engine.factor_flags import Flag
 from risk_engine.engine.factor_panel import RateSource, YieldSource
+from risk_engine.engine.rate_risk import RateRiskReason
 from risk_engine.schemas.base import WHY_NO_AMOUNTS, Answer, Engine, Money, Number
 from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
@@ -92,6 +93,7 @@ class InterestRates(Answer):
     beta_to_fund: Number | None = Field(
         description="Per return of this Treasury fund: > 0 gains when yields fall"
     )
+    reason: RateRiskReason | None = Field(None, description="Why the duration is null")
 
 
 class PositionFactors(Answer):

@@ -12,6 +12,7 @@ from risk_engine.engine.option_inputs import DividendSource, RateSource
 from risk_engine.engine.options import Flag, PriceSource, VolatilitySource
 from risk_engine.repository import Known
 from risk_engine.schemas.base import IN_NO_TOTAL, Answer, Engine, Money, Number, Price, Quantity
+from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.summary import read, summary, valuation_of
 from risk_engine.schemas.valuation import NoteOut
 
@@ -75,7 +76,12 @@ class PositionGreeks(Answer):
     volatility_source: VolatilitySource | None
     rate: Number | None = Field(description="Continuous, per year, a fraction")
     rate_source: RateSource | None
-    dividend_yield: Number | None = Field(description="Per year, `borrow_cost` included")
+    dividend_yield: Number | None = Field(
+        description="Per year, `borrow_cost` included; of dividends what is after scheduled ones"
+    )
+    scheduled_dividends: Price | None = Field(
+        None, description="Per share: what dividends declared before the expiry are worth now"
+    )
     dividend_source: DividendSource | None
     borrow_cost: Number | None
     delta: Number | None = Field(description="Per share; 1 for a security")
@@ -116,6 +122,7 @@ class GreeksOut(Engine):
     by_underlying: list[UnderlyingGreeks]
     positions: list[PositionGreeks]
     coverage: GreeksCoverage
+    quality: Quality | None = Field(None, description="What all engines say alike of totals")
     notes: list[NoteOut]
 
 

@@ -17,9 +17,11 @@ from risk_engine.schemas.base import (
     Number,
     Percent,
 )
+from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
+ReplayedBy = Literal["own_history", "factors"]
 ByFactor = dict[str, Number]
 ByCause = dict[str, Money]
 
@@ -97,6 +99,10 @@ class PositionStressOut(Answer):
     direct: dict[str, Money | None]
     correlated: dict[str, Money | None]
     reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
+    replayed_by: dict[str, ReplayedBy | None] = Field(
+        default_factory=dict,
+        description="By replay: as its own history says, or as the factors' moves; null for not",
+    )
 
 
 class ReplayOut(Answer):
@@ -151,6 +157,7 @@ class StressOut(Engine):
     net_asset_value: Money
     percentages_of: str
     based_on: StressBasedOn
+    quality: Quality | None = Field(None, description="What all engines say alike of totals")
     scenarios: list[ScenarioOut]
     positions: list[PositionStressOut]
     replays: list[ReplayOut]
@@ -164,7 +171,7 @@ class StressOut(Engine):
         if not isinstance(tree, Mapping) or "factors" not in tree:
             return tree
         rest = {key: value for key, value in tree.items() if key not in _AXES}
-        scenarios = [one["id"] for one in tree["scenarios"]]
+        scenarios, windows = ([one["id"] for one in tree[key]] for key in ("scenarios", "replays"))
         axes: Mapping[str, Sequence[str]] = {
             "stated_shocks": tree["factors"],
             "correlated_shocks": tree["factors"],
@@ -184,6 +191,8 @@ class StressOut(Engine):
                     name: dict(zip(scenarios, one[name], strict=True))
                     for name in ("direct", "correlated")
                 }
+                # Results of before say nothing of it.
+                | {"replayed_by": dict(zip(windows, one.get("replayed_by", ()), strict=False))}
                 for one in tree["positions"]
             ],
         }
