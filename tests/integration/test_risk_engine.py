@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -355,6 +356,31 @@ async def test_the_opening_cash_is_kept_for_when_the_panel_no_longer_reaches_it(
         row = (await connection.execute(text("SELECT * FROM risk_engine.openings"))).one()
     assert (row.portfolio_id, row.session) == (account.portfolio_id, account.opening_session)
     assert row.opening_cash == 8_800
+
+
+async def test_the_stored_opening_cash_follows_the_stated_equity_once(engine, market):
+    account = book(position("ACME", 100))
+    await engine.deliver(event(account))
+    await engine.deliver(prices_ready(account))
+    await engine.eventually(ended(engine, RiskCalculated))
+    restated = account.model_copy(
+        update={"revision": 2, "equity_balance": account.equity_balance + Decimal("250.25")}
+    )
+
+    async def opening_cash() -> Decimal:
+        async with engine.service.database.engine.connect() as connection:
+            found = await connection.execute(text("SELECT opening_cash FROM risk_engine.openings"))
+            return Decimal(found.scalar_one())
+
+    # The positions were worth 1,200 of 10,000 at the opening, and still were of 10,250.25; older
+    # news and a repeat change nothing.
+    for news in (restated, restated, account):
+        await engine.deliver(event(news))
+        assert await opening_cash() == Decimal("9050.25")
+    await engine.deliver(prices_ready(restated))
+    calculated = await engine.eventually(ended(engine, RiskCalculated, 2))
+    assert calculated[-1].net_asset_value == 10_250.25
+    assert await opening_cash() == Decimal("9050.25")
 
 
 async def test_the_migrated_schema_is_the_one_the_code_describes(engine):
