@@ -47,7 +47,9 @@ async def changes(onboarding: Harness, count: int) -> list[PortfolioChanged]:
         return len(onboarding.bus.events(PortfolioChanged)) >= count
 
     await onboarding.eventually(enough)
-    return list(onboarding.bus.events(PortfolioChanged))
+    return [
+        one for one in onboarding.bus.events(PortfolioChanged) if isinstance(one, PortfolioChanged)
+    ]
 
 
 async def test_another_balance_is_a_new_revision_of_the_same_book(onboarding, portfolio_id):
@@ -69,15 +71,15 @@ async def test_another_balance_is_a_new_revision_of_the_same_book(onboarding, po
     assert await book_at(onboarding, portfolio_id) == before
 
 
-async def test_the_change_is_announced_with_its_run_and_the_book_as_it_is_stored(
+async def test_the_change_is_announced_to_its_owner_with_the_book_as_it_is_stored(
     onboarding, portfolio_id
 ):
-    body = (await state(onboarding, portfolio_id, "12345.67")).json()
+    await state(onboarding, portfolio_id, "12345.67")
 
     (changed,) = await changes(onboarding, 1)
     envelope = onboarding.bus.published[-1]
     assert (envelope.name, envelope.user_id) == ("portfolio.changed", USER)
-    assert str(envelope.run_id) == body["run_id"]
+    assert envelope.run_id is None  # neither an import's nor a command's
     assert changed.book == await book_at(onboarding, portfolio_id, 2)
 
 
@@ -102,12 +104,12 @@ async def test_reads_show_the_new_balance_and_that_figures_of_the_old_book_are_n
     assert found["valuation"]["reason"] == "book_changed"
 
 
-@pytest.mark.parametrize("same", [485000, 485000.0, "485000.00", 485000.000])
+@pytest.mark.parametrize("same", [485000, 485000.0, "485000.00"])
 async def test_the_same_balance_again_changes_nothing(onboarding, portfolio_id, same):
     answer = await state(onboarding, portfolio_id, same)
 
     body = answer.json()
-    assert (answer.status_code, body["changed"], body["run_id"]) == (200, False, None)
+    assert (answer.status_code, body["changed"]) == (200, False)
     assert (body["revision"], body["equity_balance"]) == (1, 485000)
     assert "is already 485,000.00 USD" in body["message"]
     await state(onboarding, portfolio_id, 485001)

@@ -15,7 +15,7 @@ from common.events.marketdata import PricesIncomplete
 from common.events.onboarding import PortfolioDeleted
 from common.events.risk_engine import CalculationFailed, CalculationProgressed, RiskCalculated
 from common.events.topology import TOPOLOGY
-from risk_engine.domain import BUILT
+from risk_engine.domain import ENGINES
 from risk_engine.handlers import SUBSCRIPTIONS
 from risk_engine.tables import METADATA
 from tests.support.harness import Harness, running
@@ -70,13 +70,13 @@ async def test_a_book_and_its_prices_become_a_report(engine, market):
     await engine.deliver(prices_ready(account), run_id=run_id)
 
     (calculated,) = await engine.eventually(ended(engine, RiskCalculated))
-    assert calculated.engines.keys() == set(BUILT)
+    assert calculated.engines.keys() == set(ENGINES)
     assert calculated.engines["valuation"] == "ok"
     assert calculated.net_asset_value == 10_000
     told = [one for one in engine.bus.published if one.name == RiskCalculated.NAME]
     assert (told[0].run_id, told[0].user_id) == (run_id, ADA)
     (progressed,) = engine.bus.events(CalculationProgressed)
-    assert (progressed.stage, progressed.done, progressed.total) == ("valuation", 0, len(BUILT))
+    assert (progressed.stage, progressed.done, progressed.total) == ("valuation", 0, len(ENGINES))
 
     answer = (await report(engine, account)).json()
     assert answer["available"]
@@ -175,7 +175,7 @@ async def test_deliveries_repeated_change_nothing(engine, market):
 
     await work_is_done(engine)
     assert len(engine.bus.events(RiskCalculated)) == 1
-    assert await count(engine, "results") == len(BUILT)
+    assert await count(engine, "results") == len(ENGINES)
 
 
 async def test_an_older_panel_does_not_replace_a_newer_result(engine, market):

@@ -64,9 +64,7 @@ class Restated(BaseModel):
     """The session at whose close the account was worth `equity_balance`; it stays the upload's."""
     revision: int
     changed: bool
-    """Whether it said something else before."""
-    run_id: UUID | None
-    """The calculation with it, already under way; null when nothing changed."""
+    """Whether it said something else before; if so, it is being calculated again."""
     message: str
     events: str
 

@@ -1,7 +1,5 @@
 """What an account is worth by its owner's word, said again."""
 
-from uuid import UUID, uuid4
-
 from fastapi import APIRouter
 
 from common.errors import CommonCode, ServiceError
@@ -9,7 +7,6 @@ from common.events.onboarding import Book, PortfolioChanged
 from common.http import Transaction
 from common.identity import Caller, OwnedPortfolio
 from common.refusals import may_refuse
-from common.telemetry import about
 from onboarding.api.refusals import refused
 from onboarding.domain.books import announced, restated
 from onboarding.domain.codes import Code
@@ -34,7 +31,8 @@ async def restate_equity(
     """Correct what the account was worth at the close of its opening session, in dollars.
 
     The book gets a new revision and is calculated again: the opening cash follows, and with it the
-    net asset value of every session since. The same balance again changes nothing.
+    net asset value of every session since. `risk.calculated` of that revision says that this is
+    done. The same balance again changes nothing.
     """
     faults = equity_faults(body.equity_balance)
     if faults:
@@ -44,17 +42,13 @@ async def restate_equity(
     if held is None:
         raise ServiceError(CommonCode.ERR_PORTFOLIO_404)
     book = restated(held, body.equity_balance)
-    if book is held:
-        return _answer(book, None)
-    run_id = uuid4()
-    about(run_id=run_id)
-    await store.revise(book, "equity", unit.now)
-    unit.publish(PortfolioChanged(book=announced(book)), user_id=caller.user_id, run_id=run_id)
-    return _answer(book, run_id)
+    if book is not held:
+        await store.revise(book, "equity", unit.now)
+        unit.publish(PortfolioChanged(book=announced(book)), user_id=caller.user_id)
+    return _answer(book, changed=book is not held)
 
 
-def _answer(book: Book, run_id: UUID | None) -> Restated:
-    changed = run_id is not None
+def _answer(book: Book, *, changed: bool) -> Restated:
     what = "is now" if changed else "is already"
     then = "; it is being calculated again." if changed else "."
     return Restated(
@@ -63,7 +57,6 @@ def _answer(book: Book, run_id: UUID | None) -> Restated:
         opening_session=book.opening_session,
         revision=book.revision,
         changed=changed,
-        run_id=run_id,
         message=(
             f"The equity balance of '{book.name}' {what} {book.equity_balance:,} {book.currency} "
             f"at the close of {book.opening_session}{then}"
