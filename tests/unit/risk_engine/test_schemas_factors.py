@@ -144,10 +144,9 @@ def test_positions_are_paged_by_symbol():
     names = [one.name for one in everyones.factors]
     told = {one.position_id: one for one in everyones.positions}
     for one in everything.positions:
-        loadings = dict(zip(names, told[one.position_id].loadings, strict=True))
-        assert one.loadings == {
-            name: value for name, value in loadings.items() if value is not None
-        }
+        pairs = zip(names, told[one.position_id].loadings, strict=True)
+        loadings = {name: value for name, value in pairs if value is not None}
+        assert one.loadings == loadings
         assert one.exposures == {
             "Market Beta": loadings["MKT"],
             "Momentum": loadings["MOM"],

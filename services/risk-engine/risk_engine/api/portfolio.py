@@ -42,7 +42,7 @@ async def read_overview(portfolio_id: OwnedPortfolio, known: Exposed) -> schemas
 @router.post("/internal/valuations", dependencies=[Depends(internal)], include_in_schema=False)
 async def read_valuations(body: schemas.ValuationsRequest, unit: Transaction) -> Response:
     """Return the newest valuation of each portfolio, with its positions if they are wanted."""
-    known = await Store(unit).results.known(body.portfolio_ids, ["valuation"])
+    known = await Store(unit).knowledge.of(body.portfolio_ids, ["valuation"])
     return await rendered(
         lambda: schemas.valuations(body.portfolio_ids, known, positions=body.positions)
     )

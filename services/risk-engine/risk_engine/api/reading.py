@@ -20,7 +20,7 @@ def known_by(*engines: EngineName) -> Callable[..., Awaitable[Known | None]]:
     """Return the dependency that reads what these engines found, with the valuation."""
 
     async def known(portfolio_id: OwnedPortfolio, unit: Transaction) -> Known | None:
-        found = await Store(unit).results.known([portfolio_id], engines)
+        found = await Store(unit).knowledge.of([portfolio_id], engines)
         return found.get(portfolio_id)
 
     return known
