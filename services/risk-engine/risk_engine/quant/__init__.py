@@ -1,7 +1,7 @@
 """The arithmetic of risk: arrays in, arrays out. No clock, no logger, no I/O, no global state.
 
-A library by itself: numpy and scipy are all it needs. Its public surface is every function and class
-of its modules without a leading underscore; import them from their module, which is one subject:
+A library by itself: numpy and scipy are all it needs. Its public surface is every function and
+class of its modules without a leading underscore; import them from their module, one subject each:
 
 - prices and returns: `panel`, `returns`, `sessions`, `rolling`, `blocks`
 - accounts: `valuation`, `pnl`, `lots`, `expiry`, `performance`, `money_weighted`
