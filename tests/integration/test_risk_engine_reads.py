@@ -1,8 +1,7 @@
 """What the risk engine answers over HTTP."""
 
 import json
-from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import event as sql_event
@@ -11,26 +10,18 @@ from common.events.risk_engine import RiskCalculated
 from risk_engine.engine.results import unpack
 from risk_engine.schemas.base import plain
 from risk_engine.schemas.valuation import ValuationOut
-from tests.support.harness import Harness, running
+from tests.integration.risk_engine_world import GRACE, engine, get
+from tests.support.harness import Harness
 from tests.support.risk_engine import (
     ADA,
-    Marketdata,
     book,
     ended,
     event,
     position,
     prices_ready,
-    service,
 )
 
-GRACE = UUID(int=0x6ACE)
-
-
-@pytest.fixture
-async def engine(database, tmp_path) -> AsyncIterator[Harness]:
-    async with running("risk-engine", service, database, tmp_path) as harness:
-        Marketdata({"ACME": 12.0, "BOLT": 50.0}).publish(harness.neighbours)
-        yield harness
+__all__ = ["engine"]
 
 
 async def calculated(engine: Harness, *books):
@@ -38,13 +29,6 @@ async def calculated(engine: Harness, *books):
         await engine.deliver(event(one))
     await engine.deliver(prices_ready(*books))
     await engine.eventually(ended(engine, RiskCalculated, len(books)))
-
-
-async def get(engine: Harness, portfolio_id: UUID, what: str, user_id=ADA):
-    return await engine.http.get(
-        f"/api/v1/analytics/portfolio/{portfolio_id}/{what}",
-        headers=engine.neighbours.bearer(user_id),
-    )
 
 
 def refuse_constants(name: str):
