@@ -18,7 +18,7 @@ from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 
-MODEL_VERSION: Final = "greeks-2"
+MODEL_VERSION: Final = "greeks-3"
 
 SHARES_OF: Final = "gross value of open positions: |market value|, carried ones at |entry value|"
 
@@ -119,7 +119,7 @@ def _greeks(frame: Frame, amounts: Amounts, account: int) -> EngineResult:
                 quantity=exposures.quantity[row],
                 multiplier=exposures.multiplier[row],
                 **_terms(contracts, contract),
-                underlying_price=_underlying_price(frame, contract, underlying),
+                underlying_price=_underlying_price(frame, contract, row),
                 **per_share,
                 **{f"position_{name}": held[name] for name in _PER_SHARE},
                 dollar_delta=held["dollar_delta"],
@@ -251,11 +251,12 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
     }
 
 
-def _underlying_price(frame: Frame, contract: IntArray, underlying: IntArray) -> FloatArray:
-    """Return the price an option was modelled at, the last close for the rest."""
+def _underlying_price(frame: Frame, contract: IntArray, row: IntArray) -> FloatArray:
+    """Return the price an option was modelled at, what the rest is valued or carried at."""
+    exposures = frame.exposures
     spot = np.append(frame.contracts.terms.spot, np.nan)[contract]
-    close = np.append(frame.underlyings.price, np.nan)[underlying]
-    return np.where(contract == NO_CONTRACT, close, spot)
+    units = exposures.quantity[row] * exposures.multiplier[row]
+    return np.where(exposures.is_option[row], spot, exposures.value[row] / units)
 
 
 def _reasons(contracts: Contracts, contract: IntArray, is_option: BoolArray) -> list[str | None]:
