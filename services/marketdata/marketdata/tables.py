@@ -77,9 +77,12 @@ SNAPSHOTS = Table(
     Column("volume", BigInteger),
     Column("open_interest", BigInteger),
     Column("underlying_price", Double),
+    Column("ex_dates", ARRAY(Date)),
+    Column("dividends", ARRAY(Double)),
 )
 """What was said of a column at a session's close, only ever added; all null where it was nothing,
-so that nobody asks again."""
+so that nobody asks again. `dividends` are in cash per share, one for each of `ex_dates`; both null
+where none had been declared."""
 
 CURVES = Table(
     "curves",

@@ -51,6 +51,9 @@ _SNAPSHOT_FIELDS = {
 }
 """As `domain.Snapshot` has them; null where nothing was said."""
 
+_DIVIDEND_FIELDS = {"ex_dates": pa.list_(pa.date32()), "dividends": pa.list_(pa.float64())}
+"""What had been declared, one amount for each day; null where nothing had."""
+
 
 class Selection(BaseModel):
     """Which symbols of a panel are wanted."""
@@ -138,8 +141,15 @@ def _snapshots(columns: Sequence[PanelColumn]) -> pa.Table:
                 [getattr(one if name == "symbol" else one.snapshot, name) for one in said], kind
             )
             for name, kind in _SNAPSHOT_FIELDS.items()
+        ]
+        + [
+            pa.array(
+                [[getattr(one, name) for one in of.snapshot.dividends] or None for of in said],
+                kind,
+            )
+            for name, kind in zip(("ex_date", "amount"), _DIVIDEND_FIELDS.values(), strict=True)
         ],
-        schema=pa.schema(list(_SNAPSHOT_FIELDS.items())),
+        schema=pa.schema([*_SNAPSHOT_FIELDS.items(), *_DIVIDEND_FIELDS.items()]),
     )
 
 

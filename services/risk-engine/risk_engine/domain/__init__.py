@@ -10,7 +10,15 @@ from risk_engine.domain.codes import Code
 from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
 from risk_engine.domain.history import History
 from risk_engine.domain.limits import DEFAULT_LIMITS, ConvexityLimits
-from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
+from risk_engine.domain.market import (
+    Benchmark,
+    Dividend,
+    Market,
+    Prices,
+    Rates,
+    Security,
+    Snapshots,
+)
 from risk_engine.domain.scenarios import Basis, Scenario, ScenarioSet, Window
 from risk_engine.domain.valuation import (
     CarriedAt,
@@ -35,6 +43,7 @@ __all__ = [
     "ConvexityLimits",
     "Coverage",
     "Daily",
+    "Dividend",
     "EngineName",
     "Failure",
     "History",

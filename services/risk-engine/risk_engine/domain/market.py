@@ -75,6 +75,15 @@ class Security:
     industry: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """A dividend that was declared: US dollars per share of the day that said so."""
+
+    ex_date: date
+    """Whoever has the share at the close before gets it."""
+    amount: float
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshots:
     """What was said of securities and option contracts at the close of `as_of`, (symbols,).
@@ -82,7 +91,8 @@ class Snapshots:
     US dollars; NaN where nothing was said. A bid of 0 is a contract nobody bids for.
     `dividend_yield` is expected per year, a decimal; `volume` and `open_interest` are contracts of
     an option; `underlying_price` is what an option is on: a share, an index, or the future that
-    expires with an option on the volatility index.
+    expires with an option on the volatility index. `dividends` are by symbol what had been declared
+    by then and was still to come.
     """
 
     symbols: tuple[str, ...]
@@ -94,6 +104,7 @@ class Snapshots:
     volume: FloatArray
     open_interest: FloatArray
     underlying_price: FloatArray
+    dividends: Mapping[str, tuple[Dividend, ...]] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> Mapping[str, int]:

@@ -78,8 +78,13 @@ def said(snapshots: Snapshots, symbol: str) -> bytes:
     row = snapshots.rows.get(symbol)
     if row is None:
         return b"nothing"
-    every = [getattr(snapshots, one.name)[row] for one in fields(snapshots)[1:]]
-    return canonical(np.array(every)).tobytes()
+    every = [
+        getattr(snapshots, one.name)[row]
+        for one in fields(snapshots)
+        if one.name not in ("symbols", "dividends")
+    ]
+    declared = repr(snapshots.dividends.get(symbol, ()))
+    return canonical(np.array(every)).tobytes() + declared.encode()
 
 
 def _tables(prices: Prices) -> Sequence[FloatArray]:

@@ -17,6 +17,7 @@ from risk_engine.engine.options import Contracts
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
+from risk_engine.quant.pricing import dividend_value
 
 MODEL_VERSION: Final = "greeks-3"
 
@@ -231,6 +232,9 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
         "volatility": terms.volatility,
         "rate": terms.rate,
         "dividend_yield": terms.dividend_yield,
+        "scheduled_dividends": np.where(
+            contracts.on_future, np.nan, dividend_value(terms) + 0 * terms.years
+        ),
         "borrow_cost": contracts.borrow_cost,
     }
     styles = [

@@ -76,7 +76,12 @@ class PositionGreeks(Answer):
     volatility_source: VolatilitySource | None
     rate: Number | None = Field(description="Continuous, per year, a fraction")
     rate_source: RateSource | None
-    dividend_yield: Number | None = Field(description="Per year, `borrow_cost` included")
+    dividend_yield: Number | None = Field(
+        description="Per year, `borrow_cost` included; of dividends what is after scheduled ones"
+    )
+    scheduled_dividends: Price | None = Field(
+        None, description="Per share: what dividends declared before the expiry are worth now"
+    )
     dividend_source: DividendSource | None
     borrow_cost: Number | None
     delta: Number | None = Field(description="Per share; 1 for a security")
