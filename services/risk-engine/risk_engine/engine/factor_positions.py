@@ -31,7 +31,7 @@ class Laid:
 
     `row` is the holding's in the frame, `lost` are the rows of options that do not say what they
     are on, which have no place here; `modelled` are those whose dollar delta, loadings and
-    specific variance are known, `proxied` those that stand for private assets.
+    specific variance are known, `proxied` those without a history of their own.
     """
 
     row: IntArray
@@ -66,7 +66,7 @@ def laid_out(frame: Frame) -> Laid:
     )
     usable = risk.known & bool(use[MARKET])
     modelled = np.isfinite(positions.weight) & usable[positions.underlying]
-    proxied = model.proxied[positions.underlying]
+    proxied = frame.proxied[positions.underlying]
     accounts = len(frame.books)
     return Laid(
         row=row,

@@ -27,8 +27,9 @@ RateSource = Literal["curve", "curve_and_default", "default"]
 BENCHMARK: Final = "SPY"
 
 ABSOLUTE = (
-    *("annual_return", "annual_volatility", "downside_deviation", "sharpe_ratio"),
-    *("sharpe_ratio_error", "sortino_ratio", "calmar_ratio", "skewness", "excess_kurtosis"),
+    *("annual_return", "annual_volatility", "downside_deviation", "mean_excess_return"),
+    *("excess_volatility", "sharpe_ratio", "sharpe_ratio_error", "sortino_ratio"),
+    *("calmar_ratio", "skewness", "excess_kurtosis"),
 )
 RELATIVE = ("tracking_error", "information_ratio", "up_capture", "down_capture")
 

@@ -73,6 +73,7 @@ class _Findings:
     priced: Measured
     realised: Measured
     forecast: har.Forecast
+    rows: har.Rows
     fit: har.Fit
     trend: Trend
     percentile: FloatArray
@@ -90,12 +91,14 @@ def calculate(frame: Frame) -> list[Answer]:
     ranked = rolling_volatility(held, RANKED)
     # What never varies has no place among its own past.
     ranked = np.where(ranked > 0, ranked, np.nan)
+    rows = har.regression_rows(held**2)
     findings = _Findings(
         held=measure(held),
         priced=measure(profits(frame, histories, amounts, proxied=False)),
         realised=measure(returns_of(frame)),
         forecast=har.forecast_volatility(held**2),
-        fit=har.fit(har.regression_rows(held**2)),
+        rows=rows,
+        fit=har.fit(rows),
         trend=volatility_trend(held),
         percentile=volatility_percentile(ranked),
     )
@@ -198,7 +201,7 @@ def _measures(measured: Measured, one: int, unit: float, *, in_dollars: bool) ->
 
 
 def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
-    forecast, fit = findings.forecast, findings.fit
+    forecast, fit, rows = findings.forecast, findings.fit, findings.rows
     volatility = float(forecast.volatility[account])
     return {
         "horizon_sessions": har.HORIZON,
@@ -207,6 +210,9 @@ def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
         "high": float(forecast.high[account]) / unit,
         "dollars_per_session": volatility / np.sqrt(SESSIONS_PER_YEAR),
         "model": har.MODELS[int(forecast.model[account])],
+        "har_volatility": float(forecast.regressed[account]) / unit,
+        "mean_volatility": float(per_year(np.sqrt(rows.scale[account]))) / unit,
+        "residual_deviation": float(fit.deviation[account]),
         "loss": float(forecast.loss[account]),
         "ewma_loss": float(forecast.ewma_loss[account]),
         "rows": int(fit.rows[account]),
@@ -214,6 +220,7 @@ def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
             term=list(har.TERMS),
             value=fit.coefficients[account],
             standard_error=np.sqrt(np.diag(fit.covariance[account])),
+            regressor=rows.x[-1, account],
         ),
     }
 
@@ -243,10 +250,12 @@ def _underlyings(frame: Frame) -> Columns:
     ]
 
     def measured(rows: IntArray) -> Columns:
-        logs = log_returns(np.where(returns[rows] > -1, returns[rows], np.nan).T)
+        simple = returns[rows].T
+        # Ranges are logs of prices: what closes add to them, and stand in for, is in logs too.
+        logs = log_returns(np.where(simple > -1, simple, np.nan))
         variance = _ranges(frame, logs, column[rows])
         variance = np.where(np.isfinite(variance), variance, logs**2)
-        found, forecast = measure(logs), har.forecast_volatility(variance)
+        found, forecast = measure(simple), har.forecast_volatility(variance)
         return {
             "volatility": found.volatility.T,
             "ewma": found.fast,

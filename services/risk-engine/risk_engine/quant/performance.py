@@ -30,6 +30,8 @@ class Performance:
     annual_return: FloatArray
     annual_volatility: FloatArray
     downside_deviation: FloatArray
+    mean_excess_return: FloatArray
+    excess_volatility: FloatArray
     sharpe_ratio: FloatArray
     sharpe_ratio_error: FloatArray
     sortino_ratio: FloatArray
@@ -76,8 +78,9 @@ def performance(returns: FloatArray, risk_free: FloatArray) -> Performance:
     """Measure accounts by their returns; `risk_free` is (sessions,), NaN where not known.
 
     Return: (prod(1 + r))^(252/n) - 1. Volatility: standard deviation (n - 1) x sqrt(252). Downside
-    deviation: sqrt(mean(min(r - rf, 0)^2)) x sqrt(252). Sharpe and Sortino: mean(r - rf) x 252 over
-    volatility of r - rf, and over the downside deviation; over the sessions where rf is known.
+    deviation: sqrt(mean(min(r - rf, 0)^2)) x sqrt(252). Sharpe and Sortino: mean(r - rf) x 252 (the
+    mean excess return) over the volatility of r - rf, and over the downside deviation; over the
+    sessions where rf is known.
     Sharpe's error: sqrt((1 + S^2 / 2) / n) x sqrt(252), S per session. Calmar: annual return over
     |maximum drawdown|. Skewness and excess kurtosis are the sample-adjusted ones (G1, G2). A ratio
     to a deviation of 0 is NaN.
@@ -86,7 +89,8 @@ def performance(returns: FloatArray, risk_free: FloatArray) -> Performance:
     count = known.sum(axis=0)
     excess = returns - risk_free[:, None]
     excess_count = (~np.isnan(excess)).sum(axis=0)
-    sharpe = _ratio(_mean(excess), _deviation(excess))
+    mean, deviation = _mean(excess), _deviation(excess)
+    sharpe = _ratio(mean, deviation)
     downside = np.sqrt(_mean(np.minimum(excess, 0.0) ** 2))
     annual = _annual_return(returns)
     skewness, kurtosis = _shape(returns)
@@ -96,9 +100,11 @@ def performance(returns: FloatArray, risk_free: FloatArray) -> Performance:
         annual_return=annual,
         annual_volatility=_deviation(returns) * year,
         downside_deviation=downside * year,
+        mean_excess_return=mean * SESSIONS,
+        excess_volatility=deviation * year,
         sharpe_ratio=sharpe * year,
         sharpe_ratio_error=np.sqrt((1 + sharpe**2 / 2) / np.maximum(excess_count, 1)) * year,
-        sortino_ratio=_ratio(_mean(excess), downside) * year,
+        sortino_ratio=_ratio(mean, downside) * year,
         calmar_ratio=_ratio(annual, np.abs(drawdown(returns).max_drawdown)),
         skewness=skewness,
         excess_kurtosis=kurtosis,
