@@ -100,7 +100,7 @@ def performance(returns: FloatArray, risk_free: FloatArray) -> Performance:
         annual_return=annual,
         annual_volatility=_deviation(returns) * year,
         downside_deviation=downside * year,
-        mean_excess_return=mean * SESSIONS,
+        mean_excess_return=mean * SESSIONS_PER_YEAR,
         excess_volatility=deviation * year,
         sharpe_ratio=sharpe * year,
         sharpe_ratio_error=np.sqrt((1 + sharpe**2 / 2) / np.maximum(excess_count, 1)) * year,
