@@ -29,7 +29,8 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
     That is the model version, the book with its revision and positions, the provider and, of the
     symbols the book is priced by, the reason for a gap, the closes that may be read (at the opening
     and at `as_of`, each with the sessions a stale close may come from, or the older one that stands
-    in for them) and the splits and dividends until `as_of`. Neither the panel's version nor what it holds besides changes it.
+    in for them) and the splits and dividends until `as_of`. Neither the panel's version nor what it
+    holds besides changes it.
     """
     opening_row = bisect_right(prices.sessions, book.opening_session) - 1
     end = bisect_right(prices.sessions, as_of)
