@@ -58,7 +58,7 @@ MODELS: Final = (
     Mutation(
         "rates_believed_with_the_wrong_sign",
         "factors",
-        "engine/loadings.py",
+        "engine/believed.py",
         "prior[row, RATES] = -durations",
         "prior[row, RATES] = durations",
         "A loading on the yield is minus a duration.",

@@ -28,7 +28,7 @@ from risk_engine.quant.factor_risk import Decomposition
 from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
-MODEL_VERSION: Final = "factors-2"
+MODEL_VERSION: Final = "factors-3"
 
 REPORTED: Final[Mapping[str, tuple[str, float]]] = {
     "Market Beta": ("MKT", 1.0),
@@ -206,6 +206,13 @@ def _model(model: FactorModel) -> Mapping[str, Any]:
         "covariance_shrinkage": panel.shrinkage,
         "rate_source": panel.rate_source,
         "yield_source": panel.yield_source,
+        "beliefs": {
+            "source": model.beliefs.source,
+            "shares": model.beliefs.shares,
+            "market_deviation": model.beliefs.market,
+            "rates_deviation": model.beliefs.rates,
+            "style_deviation": model.beliefs.styles,
+        },
         "factors": table(
             name=list(FACTORS),
             available=panel.available,
