@@ -210,7 +210,7 @@ def test_validation_finds_how_wide_loadings_lie(truth):
     assert widths[chosen] == truth
 
 
-WIDTHS = [0.125, 0.25, 0.5, 1.0, 2.0]
+WIDTHS = [0.125 * 2 ** (step / 2) for step in range(7)]
 
 
 @pytest.mark.parametrize("truth", [0.2, 0.35, 0.5, 0.7])
