@@ -153,7 +153,7 @@ def odd_market(books: Mapping[str, Book]) -> Market:
         for symbol in (held.symbol, held.underlying_symbol)
         if symbol is not None
     }
-    market = simulated_market(sorted(symbols))
+    market = simulated_market(sorted(symbols), whole=True)
     prices = market.prices
     column = prices.columns[SPLIT]
     tables = {

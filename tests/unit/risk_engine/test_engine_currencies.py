@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.events.onboarding import Book
-from risk_engine.domain import BUILT, Failure
+from risk_engine.domain import ENGINES, Failure
 from risk_engine.engine import input_hash
 from risk_engine.engine.chunk import StoredBook, calculate
 from risk_engine.engine.results import unpack
@@ -69,7 +69,7 @@ def answers() -> dict[str, dict[str, Any]]:
         (found,) = calculate([stored(BOOKS[name])], whole)
         assert not isinstance(found, Failure), found
         assert not found.failed
-        assert found.results.keys() == set(BUILT)
+        assert found.results.keys() == set(ENGINES)
         about = {"as_of": whole.as_of, "panel_version": 1, "book_revision": 1}
         said[name] = {
             engine: MODELS[engine]
@@ -117,7 +117,7 @@ def without_foreign(engine: str, answer: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-@pytest.mark.parametrize("engine", BUILT)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_number_is_that_of_the_book_without_them(answers, engine):
     alone, among = (
         answers["only in dollars"][engine],
@@ -127,7 +127,7 @@ def test_every_number_is_that_of_the_book_without_them(answers, engine):
     assert among != alone
 
 
-@pytest.mark.parametrize("engine", BUILT)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_counts_them_and_says_so(answers, engine):
     answer = answers["positions in other currencies"][engine]
     count = len(FOREIGN) if engine == "valuation" else OPEN_IN_OTHER_CURRENCIES
@@ -166,7 +166,7 @@ def test_the_valuation_says_what_each_is_in(answers):
     assert said == {str(one.position_id): one.currency for one in WITH.positions or ()}
 
 
-@pytest.mark.parametrize("engine", BUILT)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_book_of_nothing_else_is_worth_what_its_owner_said(answers, engine):
     answer = answers["nothing in dollars"][engine]
     assert answer[COUNTED_IN[engine]]["unsupported_currency_positions"] >= OPEN_IN_OTHER_CURRENCIES

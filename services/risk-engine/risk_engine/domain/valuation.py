@@ -20,8 +20,10 @@ class PositionValue:
     Quantity and prices are per share as of the valuation date: splits since the opening are in
     `split_factor` (shares now per share then). `market_price` is null with a `reason` when there is
     no close within three sessions, and no quote or model price of an option; an open position is
-    then carried in NAV at `carried_value`: an option at the last price it had, all else at entry.
-    `price_source` says which it is; a model's price is `estimated`. An option that expired is
+    then carried in NAV at `carried_value`: at the last price it had, or at entry if it never had
+    one. `price_session` is the session its price or last price is of, `price_age` how many sessions
+    ago that was; it is `stale` unless that is today. `price_source` says which it is; a model's
+    price is `estimated`. An option that expired is
     closed, settled at intrinsic value. `daily_pnl` is since the session before.
     `weight` is (market or carried value) / NAV, a fraction; `unrealized_pnl_percent` is of
     |cost basis|, 12.5 meaning 12.5 %. `dividend_income` is since the opening; a short pays it.
@@ -41,6 +43,7 @@ class PositionValue:
     entry_price: float | None = None
     market_price: float | None = None
     price_session: date | None = None
+    price_age: int | None = None
     market_value: float | None = None
     cost_basis: float | None = None
     unrealized_pnl: float | None = None

@@ -43,7 +43,7 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
     "expired_options": "{count} option position(s) have expired: nothing moves them any more.",
     "unpriced_securities": (
         "{count} position(s) that are no options have no market price: they stand in the totals at "
-        "their entry price."
+        "what they are carried at."
     ),
     "estimated_volatility": (
         "{count} option position(s) have no usable quote: their volatility is estimated from the "

@@ -21,12 +21,12 @@ NoteCode = Literal[
 ]
 SENTENCES: Mapping[NoteCode, str] = {
     "carried_at_entry_price": (
-        "{count} open position(s) without a market price are carried in net asset value at their "
-        "entry price."
+        "{count} open position(s) that never had a market price are carried in net asset value at "
+        "their entry price."
     ),
     "carried_at_last_price": (
-        "{count} option(s) without a quote or a model price are carried in net asset value at the "
-        "last price they had."
+        "{count} open position(s) without a market price are carried in net asset value at the "
+        "last price they had: see price_session and price_age of each."
     ),
     "modelled_prices": (
         "{count} option(s) without a quote are valued by the model, at an estimated volatility; "

@@ -141,21 +141,30 @@ def relative_performance(returns: FloatArray, benchmark: FloatArray) -> Relative
 def index(returns: FloatArray) -> FloatArray:
     """Give the growth of 1 since before the first session, (sessions, accounts).
 
-    A session that is not known leaves the index where it was.
+    A session that is not known leaves the index where it was. From the session on in which more
+    than everything is lost it is NaN: whatever is earned after that is earned on other money.
     """
-    return np.cumprod(1 + np.where(np.isnan(returns), 0.0, returns), axis=0)
+    growth = np.where(np.isnan(returns), 0.0, returns) + 1
+    lost = np.maximum.accumulate(returns < -1, axis=0)
+    return np.where(lost, np.nan, np.cumprod(growth, axis=0))
+
+
+def is_ruined(returns: FloatArray) -> BoolArray:
+    """Tell which accounts lost more than everything in a session, (accounts,)."""
+    return np.asarray((returns < -1).any(axis=0), dtype=np.bool_)
 
 
 def drawdown(returns: FloatArray) -> Drawdown:
     """Find the deepest fall of each account's index, however few sessions there are.
 
-    NaN where no session is known; its rows and counts are then 0.
+    NaN where no session is known and where the index ends (see `index`), rows and counts 0 there.
     """
     sessions, accounts = returns.shape
     if sessions == 0:
         nothing, none = np.full(accounts, np.nan), np.zeros(accounts, dtype=np.int64)
         return Drawdown(nothing, nothing, none, none, none, none, none)
-    level = np.vstack([np.ones((1, accounts)), index(returns)])
+    unknown = np.isnan(returns).all(axis=0) | is_ruined(returns)
+    level = np.vstack([np.ones((1, accounts)), np.where(unknown, 1.0, index(returns))])
     high = np.maximum.accumulate(level, axis=0)
     fall = level / high - 1
     row = np.arange(sessions + 1)[:, None]
@@ -166,7 +175,6 @@ def drawdown(returns: FloatArray) -> Drawdown:
     back = at_high & (row > trough)
     recovered = back.any(axis=0)
     recovery = np.where(recovered, back.argmax(axis=0), sessions)
-    unknown = np.isnan(returns).all(axis=0)
     fell = ~unknown & (fall.min(axis=0) < 0)
 
     def counted(rows: IntArray, otherwise: int = 0) -> IntArray:
@@ -189,13 +197,15 @@ def _annual_return(returns: FloatArray) -> FloatArray:
 
 
 def _growth(returns: FloatArray) -> FloatArray:
-    # A year's growth at the mean pace of the known sessions; an account that lost all has lost all.
+    # A year's growth at the mean pace of the known sessions; an account that lost all has lost all,
+    # and of one that lost more nothing grows.
     count = (~np.isnan(returns)).sum(axis=0)
     total = np.prod(_rows(1 + np.where(np.isnan(returns), 0.0, returns)), axis=1)
     years = np.where(count > 0, count, np.nan) / SESSIONS_PER_YEAR
-    return np.where(
+    grown = np.where(
         total > 0, np.maximum(total, 0.0) ** (1 / years) - 1, np.where(count, -1, np.nan)
     )
+    return np.where(is_ruined(returns), np.nan, grown)
 
 
 def _mean(values: FloatArray) -> FloatArray:

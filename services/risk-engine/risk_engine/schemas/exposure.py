@@ -30,7 +30,9 @@ class MarketValue(Sides):
     A side is 0 where nothing is held on it, null where something is and nothing of it has a price.
     """
 
-    carried: Money = Field(description="Positions without a market price, at entry price")
+    carried: Money = Field(
+        description="Positions without a market price, at what each is carried at"
+    )
 
 
 class Convexity(Answer):

@@ -22,6 +22,11 @@ class PerformanceOut(Answer):
     """
 
     status: Status
+    reason: str | None = Field(
+        None,
+        description="`lost_more_than_everything` in a session: then no index goes on from there, "
+        "and returns over many sessions and drawdowns are null",
+    )
     minimum_sessions: int
     sessions: int = Field(description="Sessions whose return is known")
     first_session: date | None

@@ -94,8 +94,9 @@ class PositionOut(Answer):
     investment_class: InvestmentClass
     state: PositionState
     reason: str | None = Field(description="Why there is no market value")
-    stale: bool
+    stale: bool = Field(description="The price, or the last one, is of an earlier session")
     price_session: date | None
+    price_age: int | None = Field(None, description="Sessions since `price_session`")
     carried_at: CarriedAt | None
     price_source: PriceSource | None = Field(None, description="Null unless the position is open")
     estimated: bool = Field(default=False, description="The price is a model's")
