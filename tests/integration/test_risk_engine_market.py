@@ -126,6 +126,30 @@ async def test_securities_say_who_shares_and_the_reference_are(world):
     assert market.securities["AAPL"] == Security("AAPL Inc.", "stock", "Technology", "Chips")
 
 
+async def test_the_cross_section_has_closes_over_the_sessions_of_the_prices(database, tmp_path):
+    shares = frozenset({"BIG", "SMALL"})
+    fake = FakeMarket({"AAPL"}, cross_section=shares)
+    async with marketdata(database, tmp_path, fake, reference_sessions=60) as world:
+        await world.created(book(["AAPL"]))
+        async with engine(world) as panels:
+            market = await panels.market(MONDAY, 1, ["AAPL", "BIG"])
+    prices, shown = market.prices, market.cross_section
+    assert shown is not None
+    assert (shown.symbols, shown.sessions) == (("BIG", "SMALL"), prices.sessions)
+    assert (shown.as_of, shown.panel_version, shown.open, shown.volume) == (MONDAY, 1, None, None)
+    for name in ("close", "split_ratio", "dividend"):
+        expected = getattr(prices, name)[:, prices.columns["BIG"]]
+        assert (getattr(shown, name)[:, 0] == expected).all(), name
+    assert set(market.securities) == {"AAPL", *shares, *REFERENCE}
+
+
+async def test_a_panel_without_a_cross_section_gives_none(world):
+    await world.created(book(HELD))
+    async with engine(world) as panels:
+        market = await panels.market(MONDAY, 1, ["AAPL"])
+    assert market.cross_section is None
+
+
 async def test_the_reference_has_more_sessions_that_end_with_those_of_the_prices(world):
     await world.created(book(HELD))
     async with engine(world) as panels:

@@ -50,6 +50,7 @@ class FakeMarket:
     speechless: Exception | None = None
     stumbles: set[str] = field(default_factory=set)
     weighs: bool = True
+    cross_section: frozenset[str] = frozenset()
     barrier: asyncio.Barrier | None = None
     profiles_asked: list[tuple[str, ...]] = field(default_factory=list)
     bars_asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
@@ -59,7 +60,7 @@ class FakeMarket:
     chains_asked: list[tuple[str, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.listed = self.listed | REFERENCE
+        self.listed = self.listed | REFERENCE | self.cross_section
 
     @property
     def source(self) -> Source:

@@ -129,11 +129,13 @@ PANELS = Table(
     Column("curves_from", Date),
     Column("reference_from", Date),
     Column("reference", ARRAY(Text)),
+    Column("cross_section", ARRAY(Text)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 """Every panel that was ever announced. Format 1 is from before there were snapshots and rates;
 `curves_from` is the oldest session of its rates, null where they came later; `reference_from` the
-oldest of its `reference`, whose symbols are sorted, both null before there was one."""
+oldest of its `reference`, whose symbols are sorted, both null before there was one; so is
+`cross_section`."""
 
 PANEL_COLUMNS = Table(
     "panel_columns",

@@ -113,9 +113,11 @@ def test_the_hand_worked_book_has_these_positions():
         "state": "open",
         "reason": None,
         "stale": False,
+        "price_age": 0,
         "price_session": "2026-01-09",
         "carried_at": None,
         "price_source": "close",
+        "currency": "USD",
         "estimated": False,
         "daily_pnl": -25.0,  # -50 * (72.5 - 72)
         "quantity": -50.0,
@@ -251,7 +253,7 @@ def test_a_private_asset_is_not_priced_by_a_ticker_of_the_same_letters():
     [
         ((60.0, 61.0, 62.0, 63.0, 64.0), 64.0, "2026-01-09", False, None),
         ((60.0, 61.0, NAN, NAN, NAN), 61.0, "2026-01-06", True, None),
-        ((60.0, NAN, NAN, NAN, NAN), None, None, False, "no_price"),
+        ((60.0, NAN, NAN, NAN, NAN), None, "2026-01-05", True, "no_price"),
         ((60.0, 61.0, 62.0, float("inf"), -1.0), 62.0, "2026-01-07", True, None),
     ],
 )
@@ -312,10 +314,44 @@ def test_an_expired_option_is_listed_as_such():
 
 
 def test_a_change_between_market_and_entry_price_is_said():
-    prices = market({"AAA": (58.0, 59.0, 59.5, 60.0, NAN, NAN, NAN, NAN)})
+    prices = market({"AAA": (NAN, NAN, NAN, NAN, 60.0, 60.0, 60.0, 60.0)})
     found = payload(book((POSITIONS[0],)), prices)
-    assert found["totals"]["change_since_opening"] == -1_000.0
+    assert found["totals"]["change_since_opening"] == 1_000.0
     assert "valuation_basis_changed" in [one["code"] for one in found["notes"]]
+
+
+HALTED = {"AAA": (58.0, 59.0, 59.5, 60.0, NAN, NAN, NAN, NAN)}
+
+
+def test_a_share_that_is_not_traded_any_more_keeps_its_last_price():
+    # 100 shares entered at 50, last traded at 60 on the opening session, four sessions ago.
+    found = payload(book((POSITIONS[0],)), market(HALTED))
+    only = row(found, "AAA")
+    assert found["totals"]["net_asset_value"] == 100_000.0
+    assert (only["carried_value"], only["carried_at"]) == (6_000.0, "last_price")
+    assert (only["market_value"], only["unrealized_pnl"]) == (None, None)
+    assert (only["price_session"], only["price_age"], only["stale"]) == ("2026-01-05", 4, True)
+    assert found["daily"]["pnl"] == found["daily"]["repricing"] == 0.0
+    assert (found["status"], [one["code"] for one in found["notes"]]) == (
+        "insufficient",
+        ["carried_at_last_price"],
+    )
+
+
+def test_a_share_that_is_split_while_nobody_trades_it_is_worth_the_same():
+    found = payload(book((POSITIONS[0],)), market(HALTED, splits={("AAA", date(2026, 1, 8)): 2.0}))
+    assert row(found, "AAA")["quantity"] == 200.0
+    assert row(found, "AAA")["carried_value"] == 6_000.0
+
+
+def test_a_share_that_was_not_traded_at_the_opening_counts_there_at_its_last_price():
+    # Last traded at 58, traded again at 64: the change is the account's gain, not one from cost.
+    early = (date(2025, 12, 22), date(2025, 12, 23), *SESSIONS)
+    closes = (58.0, NAN, NAN, NAN, NAN, NAN, 64.0, 64.0, 64.0, 64.0)
+    found = payload(book((POSITIONS[0],)), market({"AAA": closes}, sessions=early))
+    assert found["totals"]["opening_cash"] == 94_200.0
+    assert found["totals"]["net_asset_value"] == 100_600.0
+    assert (found["status"], found["notes"]) == ("ok", [])
 
 
 def test_a_position_sold_since_the_opening_counts_at_its_close_there():
@@ -413,6 +449,9 @@ def test_a_book_that_cannot_be_valued_says_why(changes, as_of, reason):
         ({"multiplier": Decimal(0)}, "invalid_position"),
         ({"exit_date": date(2026, 1, 6)}, "no_exit_price"),
         ({"exit_date": date(2020, 1, 6), "exit_price": Decimal(1)}, "invalid_position"),
+        ({"currency": "EUR"}, "unsupported_currency"),
+        ({"currency": "EUR", "quantity": Decimal("sNaN")}, "invalid_position"),
+        ({"currency": "EUR", "exit_date": date(2026, 1, 6)}, "unsupported_currency"),
     ],
 )
 def test_one_bad_position_is_left_out_and_named_and_the_others_are_valued(changes, reason):

@@ -84,6 +84,18 @@ def test_what_the_book_does_not_depend_on_leaves_the_hash_alone(prices):
     assert input_hash(BOOK, prices, AS_OF) == HASH
 
 
+def test_an_old_close_counts_while_the_share_is_carried_at_it():
+    opened_today = replace(BOOK, opening_session=AS_OF)
+
+    def hashed(*closes):
+        halted = market({**CLOSES, "AAA": (*closes, *[NAN] * 6)})
+        return input_hash(opened_today, halted, AS_OF)
+
+    assert hashed(58.0, 59.0) != hashed(58.0, 57.0)
+    assert hashed(58.0, 59.0) != hashed(59.0, NAN)
+    assert hashed(58.0, 59.0) == hashed(57.0, 59.0)
+
+
 def test_neither_the_order_nor_the_spelling_of_amounts_matters():
     spelled = replace(BOOK.positions[0], entry_price=Decimal("50.00"))
     shuffled = replace(BOOK, positions=(*BOOK.positions[1:], spelled))

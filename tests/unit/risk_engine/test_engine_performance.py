@@ -129,3 +129,19 @@ def test_the_valuation_shows_it(opening):
     shown = PerformanceOut.model_validate(plain(answer.payload["performance"]))
     assert shown.benchmark == "SPY"
     assert (shown.annual_return is None) == (opening != SESSIONS[0])
+
+
+def test_an_account_that_lost_more_than_everything_has_no_index_and_says_why():
+    # Short 1,000 at 60 with 100,000: at 300 it is worth less than nothing, and at 60 all again.
+    closes = np.full(len(SESSIONS), 60.0)
+    closes[80:90] = 300.0
+    found = measured(
+        a_book=book((position(1, "AAA", "-1000", "50"),), opening_session=SESSIONS[0]),
+        prices=market({**CLOSES, "AAA": closes}, sessions=SESSIONS),
+    )
+    assert (found.status, found.reason) == ("partial", "lost_more_than_everything")
+    for name in ("cumulative_return", "annual_return", "max_drawdown", "calmar_ratio"):
+        value = getattr(found, name)
+        assert value is None or np.isnan(value), name
+    assert found.annual_volatility > 1
+    assert found.money_weighted_return == pytest.approx(0)

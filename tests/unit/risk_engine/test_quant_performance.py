@@ -157,6 +157,26 @@ def test_the_index_stays_where_it_was_when_a_session_is_not_known():
     assert np.isnan(drawdown(returns).max_drawdown).tolist() == [False, True]
 
 
+def test_nothing_is_grown_from_less_than_nothing():
+    # Of the first account more than all is lost, of the second exactly all, of the third little.
+    returns = np.full((100, 3), 0.001)
+    returns[50] = (-1.5, -1.0, -0.1)
+    returns[51:60, :2] = NAN
+    levels = index(returns)
+    assert_equal(levels[:50, 0], 1.001 ** np.arange(1, 51))
+    assert np.isnan(levels[50:, 0]).all()
+    assert (levels[50:, 1] == 0).all()
+    falls, found = drawdown(returns), performance(returns, np.zeros(100))
+    for values in (falls.max_drawdown, falls.current, found.annual_return, found.calmar_ratio):
+        assert np.isnan(values).tolist() == [True, False, False]
+    assert (falls.max_drawdown[1], found.annual_return[1]) == (-1.0, -1.0)
+    assert falls.max_drawdown[2] == pytest.approx(-0.1)
+    assert (falls.peak[0], falls.trough[0], falls.longest[0]) == (0, 0, 0)
+    # Two such sessions do not make a gain of it.
+    returns[70, 0] = -1.5
+    assert np.isnan(performance(returns, np.zeros(100)).annual_return[0])
+
+
 def test_no_sessions_and_no_accounts_are_fine():
     assert np.isnan(drawdown(np.empty((0, 2))).max_drawdown).tolist() == [True, True]
     assert np.isnan(performance(np.empty((0, 2)), np.empty(0)).annual_return).tolist() == [True] * 2

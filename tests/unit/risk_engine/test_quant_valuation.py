@@ -89,6 +89,24 @@ def test_a_holding_without_price_is_carried_at_cost_and_has_no_profit():
     assert (totals.carried_value.tolist(), totals.net_asset_value.tolist()) == ([900.0], [50.0])
 
 
+def test_a_holding_whose_price_is_too_old_is_carried_at_it_in_shares_of_today():
+    day = np.arange(10, 18)
+    close = np.array([[20.0], [21.0], *[[NAN]] * 6])
+    ratio = np.ones((8, 1))
+    ratio[5] = 4.0
+    a_panel = Panel(day, close, ratio, np.zeros((8, 1)))
+    held = holdings((0, 0, 10, 1, 18.0, 1, NEVER, NAN), (1, 0, -10, 1, 18.0, 12, NEVER, NAN))
+    some = accounts(1_000.0, 0.0)
+    for as_of, price, row in ((14, 21.0, 1), (15, NAN, 1), (17, NAN, 1)):
+        values, totals = valued(held, some, as_of, a_panel)
+        np.testing.assert_array_equal(values.price, [price / values.split_factor[0]] * 2)
+        assert values.price_row.tolist() == [row, row]
+        assert values.value.tolist() == [210.0, -210.0]
+        assert values.carried.tolist() == [np.isnan(price)] * 2
+        assert values.at_cost.tolist() == [False, False]
+        assert totals.net_asset_value.tolist() == [1_010.0, -30.0]
+
+
 def test_a_sum_over_nothing_priced_is_unknown_but_a_sum_over_nothing_is_zero():
     _, totals = valued(
         holdings((0, NO_COLUMN, -2, 100, 4.5, 1, NEVER, NAN), (0, 0, 1, 1, 20.0, 1, NEVER, NAN)),

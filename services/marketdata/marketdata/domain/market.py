@@ -212,6 +212,14 @@ class Provider(Protocol):
         """Return its name and model version."""
         ...
 
+    @property
+    def cross_section(self) -> frozenset[str]:
+        """Return a fixed list of shares, of all sectors and of large and small companies alike.
+
+        What is believed of shares before any data is told from them. Empty: there is no such list.
+        """
+        ...
+
     async def profiles(self, symbols: Sequence[str]) -> Mapping[str, Profile]:
         """Return who these symbols are; one that is left out is not known."""
         ...

@@ -86,11 +86,16 @@ def encode(
 
 
 def encode_reference(
-    edition: Edition, columns: Sequence[PanelColumn], benchmark: Benchmark | None
+    edition: Edition,
+    columns: Sequence[PanelColumn],
+    benchmark: Benchmark | None,
+    shares: Sequence[PanelColumn] = (),
 ) -> bytes:
     """Return a panel's reference, its columns sorted by symbol, as an Arrow table like its bars.
 
-    It is the same for all panels that show the same columns of it, so it names no panel.
+    Behind it comes the cross-section, `shares`, where the edition has one: readers of before see
+    the first table alone. Both are the same for all panels that show the same columns of them, so
+    they name no panel.
     """
     reference = edition.reference
     metadata = {
@@ -103,7 +108,18 @@ def encode_reference(
             "weights": dict(benchmark.weights),
         },
     }
-    return streams([_bars(columns, metadata)])
+    tables = [_bars(columns, metadata)]
+    if edition.cross_section:
+        tables.append(
+            _bars(
+                shares,
+                {
+                    **_described(edition, edition.span, shares),
+                    "missing": _missing(shares, edition.cross_section),
+                },
+            )
+        )
+    return streams(tables)
 
 
 def streams(tables: Iterable[pa.Table]) -> bytes:

@@ -99,7 +99,7 @@ def decode(content: bytes, asked: Sequence[str]) -> Answer:
     Raises:
         ValueError: a bar lies outside the panel's sessions.
     """
-    bars, *snapshots = _tables(content)
+    bars, *snapshots = tables_of(content)
     described = describe(bars)
     edition = edition_of(described, has_snapshots=bool(snapshots))
     histories = histories_of(bars, edition.sessions)
@@ -201,7 +201,8 @@ def snapshots_of(columns: Mapping[str, Column]) -> Snapshots:
     )
 
 
-def _tables(content: bytes) -> Iterator[pa.Table]:
+def tables_of(content: bytes) -> Iterator[pa.Table]:
+    """Read Arrow IPC streams that follow one another."""
     reader = pa.BufferReader(content)
     while reader.tell() < reader.size():
         yield pa.ipc.open_stream(reader).read_all()

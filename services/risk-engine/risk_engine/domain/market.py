@@ -14,6 +14,9 @@ from risk_engine.domain.scenarios import ScenarioSet
 
 FloatArray = npt.NDArray[np.float64]
 
+PANEL_CURRENCY = "USD"
+"""What every price, quote and rate is in; no exchange rates are known."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prices:
@@ -152,7 +155,9 @@ class Market:
     `prices` are the sessions and symbols of the panel; `reference` the factor and rate funds, the
     sector funds and the volatility index over more sessions, the last of which are those of
     `prices`. `scenarios` are what is to be stressed, None for the ones that come with the program;
-    `limits` what exposures are held against.
+    `limits` what exposures are held against. `cross_section` are shares of all sectors and sizes,
+    the same for every book of a session: what is believed of shares is told from them. None where a
+    panel has none.
     """
 
     prices: Prices
@@ -163,6 +168,7 @@ class Market:
     benchmark: Benchmark | None
     scenarios: ScenarioSet | None = None
     limits: ConvexityLimits = DEFAULT_LIMITS
+    cross_section: Prices | None = None
 
     @property
     def as_of(self) -> date:

@@ -20,11 +20,14 @@ class PositionValue:
     Quantity and prices are per share as of the valuation date: splits since the opening are in
     `split_factor` (shares now per share then). `market_price` is null with a `reason` when there is
     no close within three sessions, and no quote or model price of an option; an open position is
-    then carried in NAV at `carried_value`: an option at the last price it had, all else at entry.
-    `price_source` says which it is; a model's price is `estimated`. An option that expired is
+    then carried in NAV at `carried_value`: at the last price it had, or at entry if it never had
+    one. `price_session` is the session its price or last price is of, `price_age` how many sessions
+    ago that was; it is `stale` unless that is today. `price_source` says which it is; a model's
+    price is `estimated`. An option that expired is
     closed, settled at intrinsic value. `daily_pnl` is since the session before.
     `weight` is (market or carried value) / NAV, a fraction; `unrealized_pnl_percent` is of
     |cost basis|, 12.5 meaning 12.5 %. `dividend_income` is since the opening; a short pays it.
+    In another `currency` than the book's a position is `invalid`, and none of this is known of it.
     """
 
     position_id: UUID
@@ -40,6 +43,7 @@ class PositionValue:
     entry_price: float | None = None
     market_price: float | None = None
     price_session: date | None = None
+    price_age: int | None = None
     market_value: float | None = None
     cost_basis: float | None = None
     unrealized_pnl: float | None = None
@@ -52,6 +56,7 @@ class PositionValue:
     price_source: PriceSource | None = None
     estimated: bool = False
     daily_pnl: float | None = None
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Coverage:
     `carried_positions` are all open ones without. Shares are fractions of the gross value of all
     open positions (carried ones at what they are carried at): `priced_share` is what has a price,
     of which `modelled_share` has a model's and `stale_share` one of an earlier session.
+    `unsupported_currency_positions` are the ones of `invalid_positions` in another currency.
     """
 
     open_positions: int
@@ -128,6 +134,7 @@ class Coverage:
     settled_positions: int = 0
     modelled_share: float | None = None
     stale_share: float | None = None
+    unsupported_currency_positions: int = 0
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class Netted:
     """Accounts and their underlyings, (pairs,), cash and its equivalents left aside.
 
     `dollar_delta`, `dollar_gamma` and `vega` are netted; `beta` is the underlying's to the market,
-    `beta_known` where its own returns tell it and not belief alone, `proxied` marks a private asset
-    that another one stands in for.
+    `beta_known` where its own returns tell it and not belief alone, `proxied` marks one without
+    a history of its own.
     """
 
     pairs: Pairs
@@ -101,9 +101,7 @@ def measure(frame: Frame) -> Measures:
         gamma=long_short(pairs.account, netted.dollar_gamma, accounts),
         vega=long_short(pairs.account, netted.vega, accounts),
         beta_adjusted=beta_adjusted(pairs, netted.dollar_delta, beta),
-        beta_adjusted_observed=beta_adjusted(
-            pairs, observed, np.where(frame.factor_model.proxied, 0.0, beta)
-        ),
+        beta_adjusted_observed=beta_adjusted(pairs, observed, np.where(frame.proxied, 0.0, beta)),
         notional=_notional(frame, is_cash),
         cash_equivalents=sum_by(exposures.account[is_cash], exposures.value[is_cash], accounts),
         amounts=amounts_of(frame, frame.return_histories),
@@ -156,7 +154,7 @@ def _netted(frame: Frame, counted: BoolArray) -> Netted:
         beta=model.betas.shrunk[pairs.underlying],
         beta_known=_beta_known(model)[pairs.underlying],
         share=gross_shares(pairs.account, delta, len(frame.books)),
-        proxied=model.proxied[pairs.underlying],
+        proxied=frame.proxied[pairs.underlying],
     )
 
 

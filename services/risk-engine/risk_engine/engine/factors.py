@@ -206,6 +206,13 @@ def _model(model: FactorModel) -> Mapping[str, Any]:
         "covariance_shrinkage": panel.shrinkage,
         "rate_source": panel.rate_source,
         "yield_source": panel.yield_source,
+        "beliefs": {
+            "source": model.beliefs.source,
+            "shares": model.beliefs.shares,
+            "market_deviation": model.beliefs.market,
+            "rates_deviation": model.beliefs.rates,
+            "style_deviation": model.beliefs.styles,
+        },
         "factors": table(
             name=list(FACTORS),
             available=panel.available,

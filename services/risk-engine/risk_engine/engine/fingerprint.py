@@ -13,14 +13,14 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from risk_engine.domain import Book, History, Market, Position, Prices
+from risk_engine.domain import PANEL_CURRENCY, Book, History, Market, Position, Prices
 from risk_engine.engine.digests import canonical, said
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.ledger import in_order
 from risk_engine.engine.options import Contracts
 from risk_engine.engine.performance import returns_of
 from risk_engine.engine.valuation import MODEL_VERSION
-from risk_engine.quant.panel import MAX_PRICE_AGE, FloatArray
+from risk_engine.quant.panel import MAX_PRICE_AGE, FloatArray, is_price
 
 
 def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | None = None) -> str:
@@ -28,12 +28,19 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
 
     That is the model version, the book with its revision and positions, the provider and, of the
     symbols the book is priced by, the reason for a gap, the closes that may be read (at the opening
-    and at `as_of`, each with the sessions a stale close may come from) and the splits and dividends
-    until `as_of`. Neither the panel's version nor what it holds besides changes it.
+    and at `as_of`, each with the sessions a stale close may come from, or the older one that stands
+    in for them) and the splits and dividends until `as_of`. Neither the panel's version nor what it
+    holds besides changes it.
     """
     opening_row = bisect_right(prices.sessions, book.opening_session) - 1
     end = bisect_right(prices.sessions, as_of)
-    symbols = sorted({one.symbol for one in book.positions if one.investment_class == "PUBLIC"})
+    symbols = sorted(
+        {
+            one.symbol
+            for one in book.positions
+            if one.investment_class == "PUBLIC" and one.currency == PANEL_CURRENCY
+        }
+    )
     found = [symbol for symbol in symbols if symbol in prices.columns]
     columns = np.array([prices.columns[symbol] for symbol in found], dtype=np.intp)
     described = {
@@ -54,6 +61,7 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
     for last in (opening_row, end - 1):
         readable = range(max(0, last - MAX_PRICE_AGE), last + 1)
         digest.update(_cells(prices, prices.close, columns, readable, idle=math.nan))
+        digest.update(_older_closes(prices, columns, readable))
     digest.update(_cells(prices, prices.split_ratio, columns, range(end), idle=1.0))
     digest.update(_cells(prices, prices.dividend, columns, range(end), idle=0.0))
     return digest.hexdigest()
@@ -127,6 +135,19 @@ def _cells(
     return where.tobytes() + canonical(used[row, place]).tobytes()
 
 
+def _older_closes(prices: Prices, columns: npt.NDArray[np.intp], readable: range) -> bytes:
+    # The last closes before these sessions, of what has none in them: it is carried at those.
+    recent = is_price(prices.close[readable.start : readable.stop, columns])
+    found: list[float] = []
+    for place in np.flatnonzero(~recent.any(axis=0)).tolist():
+        close = prices.close[: readable.start, columns[place]]
+        usable = np.flatnonzero(is_price(close))
+        if usable.size:
+            last = usable[-1]
+            found += (place, prices.sessions[last].toordinal(), close[last])
+    return np.array([len(found), *found], dtype="<f8").tobytes()
+
+
 def _facts(position: Position) -> list[str | None]:
     return [
         str(position.id),
@@ -143,6 +164,7 @@ def _facts(position: Position) -> list[str | None]:
         position.underlying_symbol,
         _text(position.strike_price),
         _text(position.expiration_date),
+        position.currency,
     ]
 
 

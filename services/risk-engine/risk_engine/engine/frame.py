@@ -17,7 +17,7 @@ import numpy as np
 from risk_engine.domain import Book, History, Market, Valuation
 from risk_engine.engine.digests import Digests, digests_of
 from risk_engine.engine.factor_model import FactorModel, factor_model
-from risk_engine.engine.histories import Histories, histories_of
+from risk_engine.engine.histories import OWN, Histories, histories_of
 from risk_engine.engine.listing import contracts_of
 from risk_engine.engine.memo import Memo
 from risk_engine.engine.options import Contracts, price_contracts
@@ -88,6 +88,11 @@ class Frame:
     def return_histories(self) -> Histories:
         """Return the underlyings' returns, gaps filled."""
         return histories_of(self.underlyings, self.market.prices, self.factor_model)
+
+    @cached_property
+    def proxied(self) -> BoolArray:
+        """Mark underlyings without a history of their own: what no result without proxies has."""
+        return np.asarray(self.factor_model.proxied | (self.return_histories.source != OWN))
 
     @property
     def net_asset_value(self) -> FloatArray:

@@ -43,7 +43,7 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
     "expired_options": "{count} option position(s) have expired: nothing moves them any more.",
     "unpriced_securities": (
         "{count} position(s) that are no options have no market price: they stand in the totals at "
-        "their entry price."
+        "what they are carried at."
     ),
     "estimated_volatility": (
         "{count} option position(s) have no usable quote: their volatility is estimated from the "
@@ -120,7 +120,7 @@ def _greeks(frame: Frame, amounts: Amounts, account: int) -> EngineResult:
                 quantity=exposures.quantity[row],
                 multiplier=exposures.multiplier[row],
                 **_terms(contracts, contract),
-                underlying_price=_underlying_price(frame, contract, underlying),
+                underlying_price=_underlying_price(frame, contract, row),
                 **per_share,
                 **{f"position_{name}": held[name] for name in _PER_SHARE},
                 dollar_delta=held["dollar_delta"],
@@ -257,11 +257,12 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
     }
 
 
-def _underlying_price(frame: Frame, contract: IntArray, underlying: IntArray) -> FloatArray:
-    """Return the price an option was modelled at, the last close for the rest."""
+def _underlying_price(frame: Frame, contract: IntArray, row: IntArray) -> FloatArray:
+    """Return the price an option was modelled at, what the rest is valued or carried at."""
+    exposures = frame.exposures
     spot = np.append(frame.contracts.terms.spot, np.nan)[contract]
-    close = np.append(frame.underlyings.price, np.nan)[underlying]
-    return np.where(contract == NO_CONTRACT, close, spot)
+    units = exposures.quantity[row] * exposures.multiplier[row]
+    return np.where(exposures.is_option[row], spot, exposures.value[row] / units)
 
 
 def _reasons(contracts: Contracts, contract: IntArray, is_option: BoolArray) -> list[str | None]:

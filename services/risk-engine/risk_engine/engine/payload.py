@@ -19,7 +19,7 @@ NUMBERS = (
 )
 WORDS = (
     *("symbol", "position_type", "investment_class", "state", "reason", "carried_at"),
-    "price_source",
+    *("price_source", "currency"),
 )
 SHARES_OF = (
     "gross value of the open positions: |market value|, carried ones at what they are carried at"
@@ -84,6 +84,7 @@ def _positions(positions: Sequence[PositionValue]) -> dict[str, Any]:
         position_id=[str(one.position_id) for one in positions],
         **{name: [getattr(one, name) for one in positions] for name in WORDS},
         price_session=[_iso(one.price_session) for one in positions],
+        price_age=[one.price_age for one in positions],
         stale=np.array([one.stale for one in positions], dtype=np.bool_),
         estimated=np.array([one.estimated for one in positions], dtype=np.bool_),
         **{name: _column(positions, name) for name in NUMBERS},

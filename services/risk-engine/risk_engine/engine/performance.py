@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from risk_engine.domain import Market
+from risk_engine.domain import Market, Status
 from risk_engine.engine.frame import Frame
 from risk_engine.quant.curve import DEFAULT_RATE
 from risk_engine.quant.money_weighted import money_weighted_return
@@ -14,22 +14,26 @@ from risk_engine.quant.panel import FloatArray
 from risk_engine.quant.performance import (
     MIN_SESSIONS,
     NO_RECOVERY,
-    SESSIONS,
     Drawdown,
     drawdown,
     index,
+    is_ruined,
     performance,
     relative_performance,
 )
 from risk_engine.quant.returns import risk_free_returns, total_returns
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
 RateSource = Literal["curve", "curve_and_default", "default"]
 BENCHMARK: Final = "SPY"
 
 ABSOLUTE = (
-    *("annual_return", "annual_volatility", "downside_deviation", "sharpe_ratio"),
-    *("sharpe_ratio_error", "sortino_ratio", "calmar_ratio", "skewness", "excess_kurtosis"),
+    *("annual_return", "annual_volatility", "downside_deviation", "mean_excess_return"),
+    *("excess_volatility", "sharpe_ratio", "sharpe_ratio_error", "sortino_ratio"),
+    *("calmar_ratio", "skewness", "excess_kurtosis"),
 )
+RUINED: Final = "lost_more_than_everything"
+"""Why an account has no index, and nothing that is made of one."""
 RELATIVE = ("tracking_error", "information_ratio", "up_capture", "down_capture")
 
 
@@ -40,19 +44,20 @@ def performance_of(frame: Frame) -> Sequence[dict[str, Any]]:
     absolute = performance(returns, risk_free)
     relative = relative_performance(returns, benchmark_of(frame.market))
     growth = index(returns)[-1] - 1
-    falls = drawdown(returns)
+    falls, ruined = drawdown(returns), is_ruined(returns)
     found = []
     for account in range(len(frame.books)):
         known = np.flatnonzero(~np.isnan(returns[:, account]))
         enough = known.size >= MIN_SESSIONS
         found.append(
             {
-                "status": "ok" if enough else "insufficient",
+                "status": _status(enough=enough, ruined=ruined[account]),
+                "reason": RUINED if ruined[account] else None,
                 "minimum_sessions": MIN_SESSIONS,
                 "sessions": int(known.size),
                 "first_session": _session(frame, known[:1]),
                 "last_session": _session(frame, known[-1:]),
-                "sessions_of_a_year": SESSIONS,
+                "sessions_of_a_year": SESSIONS_PER_YEAR,
                 "cumulative_return": float(growth[account]) if known.size else None,
                 "money_weighted_return": _money_weighted(frame, account) if enough else None,
                 **{name: float(getattr(absolute, name)[account]) for name in ABSOLUTE},
@@ -65,6 +70,12 @@ def performance_of(frame: Frame) -> Sequence[dict[str, Any]]:
             }
         )
     return found
+
+
+def _status(*, enough: bool, ruined: bool) -> Status:
+    if not enough:
+        return "insufficient"
+    return "partial" if ruined else "ok"
 
 
 def returns_of(frame: Frame) -> FloatArray:

@@ -9,7 +9,7 @@ from risk_engine.engine.asset_classes import fund_durations
 from risk_engine.engine.factor_panel import RATES_FUND
 from risk_engine.engine.factor_positions import Laid
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.loadings import RATES
+from risk_engine.engine.securities import RATES
 from risk_engine.quant.fixed_income import rate_pnl
 from risk_engine.quant.panel import FloatArray
 

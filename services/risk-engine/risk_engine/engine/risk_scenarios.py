@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import OWN, factor_returns, number_of
+from risk_engine.engine.histories import factor_returns, number_of
 from risk_engine.engine.known_options import grid_of
 from risk_engine.engine.underlyings import NO_UNDERLYING, VOLATILITY_INDEX
 from risk_engine.quant.backtest import DAYS
@@ -144,8 +144,7 @@ def scenarios_of(frame: Frame) -> Scenarios:
     is_own = ~np.isnan(frame.underlyings.returns[1:])
     is_own[:, frame.factor_model.is_cash] = True
     own_share = is_own[sessions - count :].sum(axis=0) / max(count, 1)
-    proxied = frame.factor_model.proxied | (frame.return_histories.source != OWN)
-    proxied |= own_share < MIN_COVERAGE
+    proxied = frame.proxied | (own_share < MIN_COVERAGE)
     underlyings = Series.of(returns)
     return Scenarios(
         sessions=dates[len(dates) - count :],

@@ -24,7 +24,7 @@ from risk_engine.domain import (
     Totals,
     Valuation,
 )
-from risk_engine.engine.acceptance import refusal
+from risk_engine.engine.acceptance import UNSUPPORTED_CURRENCY, refusal
 from risk_engine.engine.ledger import Line
 from risk_engine.engine.notes import notes
 from risk_engine.engine.past import Counts, Past, changed_basis
@@ -100,7 +100,9 @@ def valuations(
                         "modelled_prices": coverage.modelled_positions,
                         "options_settled": coverage.settled_positions,
                         "stale_prices": coverage.stale_positions,
-                        "invalid_positions": coverage.invalid_positions,
+                        "unsupported_currency": coverage.unsupported_currency_positions,
+                        "invalid_positions": coverage.invalid_positions
+                        - coverage.unsupported_currency_positions,
                         "valuation_basis_changed": changed[row] if complete else 0,
                         "repriced": int(abs(daily.repricing or 0.0) >= LEAST_AMOUNT),
                         "opening_before_panel": int(not complete),
@@ -146,6 +148,7 @@ def _position_value(
             investment_class=position.investment_class,
             state="invalid",
             reason=line.reason,
+            currency=position.currency,
         )
     state: PositionState = "open"
     if holding["pending"][row]:
@@ -168,13 +171,14 @@ def _position_value(
         investment_class=position.investment_class,
         state=state,
         reason=_reason(line, state, carried=carried, settled=settled),
-        stale=priced_on is not None and priced_on < as_of and not carried,
+        stale=priced_on is not None and priced_on < as_of,
         quantity=float(position.quantity) * factor,
         multiplier=float(position.multiplier),
         split_factor=factor,
         entry_price=float(position.entry_price) / factor,
         market_price=holding["price"][row],
         price_session=priced_on,
+        price_age=None if priced_on is None else prices.rows[as_of] - holding["price_row"][row],
         market_value=holding["market_value"][row],
         cost_basis=cost,
         unrealized_pnl=pnl,
@@ -188,6 +192,7 @@ def _position_value(
         carried_at=("entry_price" if at_cost else "last_price") if carried else None,
         price_source=_source(line, state, carried=carried),
         estimated=state == "open" and not carried and line.source == "model",
+        currency=position.currency,
         daily_pnl=holding["daily_pnl"][row],
     )
 
@@ -224,6 +229,7 @@ def _coverage(positions: Sequence[PositionValue], priced_share: float | None) ->
         closed_positions=states["closed"],
         pending_positions=states["pending"],
         invalid_positions=states["invalid"],
+        unsupported_currency_positions=sum(one.reason == UNSUPPORTED_CURRENCY for one in positions),
         priced_share=priced_share,
         modelled_positions=sum(one.estimated for one in priced),
         settled_positions=sum(

@@ -12,7 +12,6 @@ from risk_engine.domain.scenarios import MARKET, RATES
 from risk_engine.engine.asset_classes import daily_multiples
 from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import OWN
 from risk_engine.engine.known_options import stressed_prices_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
@@ -70,7 +69,7 @@ def stress_inputs(frame: Frame) -> StressInputs:
     contract = np.where(listed == NO_CONTRACT, NO_CONTRACT, np.searchsorted(used, listed))
     contracts, prices = _contracts(frame, used)
     underlyings = _underlyings(frame, known, contracts)
-    is_option, is_own = exposures.is_option[holding], _with_own_history(frame)
+    is_option = exposures.is_option[holding]
     last = len(frame.market.prices.sessions) - 1
     price_row = frame.valued.values.price_row[holding]
     units = exposures.quantity * exposures.multiplier
@@ -99,9 +98,9 @@ def stress_inputs(frame: Frame) -> StressInputs:
         is_option=is_option,
         is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
         is_cash=_marked(row, [kind in _NO_MARGIN for kind in frame.underlyings.kinds]),
-        is_proxied=_marked(row, (~is_own).tolist()),
+        is_proxied=_marked(row, frame.proxied.tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
-        is_own=is_own,
+        is_own=~frame.proxied,
         known=known,
         covariance=frame.memo.once(
             "stress covariance",
@@ -120,12 +119,6 @@ def _moved_by(row: IntArray, contract: IntArray, contracts: Contracts, nothing: 
     listed = contract != NO_CONTRACT
     moved[listed] = contracts.underlying[contract[listed]]
     return moved
-
-
-def _with_own_history(frame: Frame) -> BoolArray:
-    # Of underlyings: of the others, what stands in for them tells how they move.
-    own = ~frame.factor_model.proxied & (frame.return_histories.source == OWN)
-    return np.asarray(own, dtype=np.bool_)
 
 
 def _marked(row: IntArray, marks: Sequence[bool]) -> BoolArray:

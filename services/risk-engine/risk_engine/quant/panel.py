@@ -56,6 +56,11 @@ def sound_columns(split_ratio: FloatArray, dividend: FloatArray) -> BoolArray:
     return np.asarray((ratios & dividends).all(axis=0), dtype=np.bool_)
 
 
+def is_price(close: FloatArray) -> BoolArray:
+    """Tell which closes are prices: above zero, and not above MAX_PRICE. NaN is none."""
+    return np.asarray((close > 0) & (close <= MAX_PRICE), dtype=np.bool_)
+
+
 def last_row(day: IntArray, on: IntArray) -> IntArray:
     """Give the row of the last session on or before each day; -1 if there is none."""
     return np.searchsorted(day, on, side="right").astype(np.int64) - 1
@@ -64,15 +69,15 @@ def last_row(day: IntArray, on: IntArray) -> IntArray:
 def last_close(close: FloatArray, column: IntArray, row: IntArray) -> tuple[FloatArray, IntArray]:
     """Give the latest close up to `row`, at most MAX_PRICE_AGE sessions older, and its row.
 
-    A close that is NaN, infinite, not positive or above MAX_PRICE is skipped. NaN and -1 where
-    there is none, where the column is NO_COLUMN and where the row is -1.
+    A close that is no price is skipped. NaN and -1 where there is none, where the column is
+    NO_COLUMN and where the row is -1.
     """
     price = np.full(column.shape, np.nan)
     price_row = np.full(column.shape, -1, dtype=np.int64)
     for age in range(MAX_PRICE_AGE + 1):
         sought = np.flatnonzero((price_row < 0) & (column >= 0) & (row - age >= 0))
         candidate = close[row[sought] - age, column[sought]]
-        usable = (candidate > 0) & (candidate <= MAX_PRICE)
+        usable = is_price(candidate)
         price[sought[usable]] = candidate[usable]
         price_row[sought[usable]] = row[sought[usable]] - age
     return price, price_row
@@ -166,6 +171,22 @@ def restated_close(
     price, price_row = last_close(panel.close, column, row)
     since = np.where(price_row < 0, row, price_row)
     return price / split_factor(splits, column, since, row), price_row
+
+
+def restated_known_close(
+    panel: Panel, splits: Actions, column: IntArray, row: IntArray
+) -> tuple[FloatArray, IntArray]:
+    """Give the latest close up to `row`, however old, as `restated_close` gives a recent one."""
+    price, price_row = np.full(column.shape, np.nan), np.full(column.shape, -1, dtype=np.int64)
+    asked = np.flatnonzero((column >= 0) & (row >= 0))
+    columns, place = np.unique(column[asked], return_inverse=True)
+    made_on = np.where(is_price(panel.close[:, columns]), np.arange(len(panel.day))[:, None], -1)
+    price_row[asked] = np.maximum.accumulate(made_on, axis=0)[row[asked], place]
+    found = np.flatnonzero(price_row >= 0)
+    since = price_row[found]
+    shares = split_factor(splits, column[found], since, row[found])
+    price[found] = panel.close[since, column[found]] / shares
+    return price, price_row
 
 
 def _pairs(

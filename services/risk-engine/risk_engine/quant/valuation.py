@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from risk_engine.quant.panel import (
+    NO_COLUMN,
     Actions,
     BoolArray,
     FloatArray,
@@ -30,6 +31,7 @@ from risk_engine.quant.panel import (
     last_mark,
     last_row,
     restated_close,
+    restated_known_close,
     split_factor,
     sum_by,
 )
@@ -80,8 +82,8 @@ class HoldingValues:
 
     `price` is per share as of the valuation date; `price_row` its session, -1 if none.
     `value` is the market value of an open holding, 0 when it is not open; when `carried`, it is the
-    last mark's (`price_row` then is its session) or, `at_cost`, the cost basis.
-    `opening_priced` tells whether a holding open at the opening had a price there.
+    last mark's or close's (`price_row` then is its session) or, `at_cost`, the cost basis.
+    `opening_priced` tells whether a holding open at the opening had a price there, however old.
     """
 
     pending: BoolArray
@@ -131,10 +133,11 @@ def value_holdings(
     """Value each holding at the close of a day, and again at its account's opening.
 
     `as_of` is the day, or one for each account. An older close is restated in shares of that day.
-    An open holding without a price is carried: an option at its last mark until it expires, all
-    else at cost. An option counts at the opening at its first mark from then to its exit. Realized
-    P&L is exit minus entry, in full, whenever it was closed; proceeds and purchases after the
-    opening are `trade_flow`, in cash.
+    An open holding without a price is carried: an option at its last mark until it expires, a share
+    at its last close however old, and at cost what never had either. The same holds at the opening,
+    but that an option counts there at its first mark from then to its exit. Realized P&L is exit
+    minus entry, in full, whenever it was closed; proceeds and purchases after the opening are
+    `trade_flow`, in cash.
     """
     column, quantity = holdings.column, holdings.quantity * holdings.multiplier
     opening_day = accounts.opening_day[holdings.account]
@@ -152,17 +155,23 @@ def value_holdings(
 
     as_of_row, opening_row = last_row(panel.day, as_of_day), last_row(panel.day, opening_day)
     price, price_row = restated_close(panel, splits, column, as_of_row)
-    opening_price, _ = restated_close(panel, splits, column, opening_row)
     mark, mark_row = _last_mark(marks, splits, holdings, as_of_row)
     is_marked_now = (mark_row >= 0) & (mark_row == as_of_row)
-    price = np.where(is_marked_now, mark, price)
-    price_row = np.where(is_open, np.maximum(mark_row, price_row), -1)
-    price[~is_open] = np.nan
+    price = np.where(is_open, np.where(is_marked_now, mark, price), np.nan)
+    carried = is_open & np.isnan(price)
+    last, last_known_row = _last_close(panel, splits, column, as_of_row, carried)
+    price_row = np.where(is_open, np.maximum(np.maximum(mark_row, price_row), last_known_row), -1)
+    opening_price, _ = restated_close(panel, splits, column, opening_row)
+    before, _ = _last_close(
+        panel, splits, column, opening_row, open_at_opening & np.isnan(opening_price)
+    )
+    opening_price = np.where(np.isnan(opening_price), before, opening_price)
     held_until = last_row(panel.day, np.minimum(as_of_day, holdings.exit_day - 1))
     first = _first_mark(marks, splits, holdings, opening_row, held_until)
     opening_price = np.where(np.isnan(first), opening_price, first)
-    carried = is_open & np.isnan(price)
-    stand_in = np.where(as_of_day < holdings.expiry_day, mark, np.nan)
+    stand_in = np.where(
+        as_of_day < holdings.expiry_day, np.where(np.isnan(mark), last, mark), np.nan
+    )
 
     cost = quantity * holdings.entry_price
     market_value = quantity * factor * price
@@ -254,6 +263,13 @@ def value_accounts(holdings: Holdings, values: HoldingValues, accounts: Accounts
 
 def _value(market_value: FloatArray, otherwise: FloatArray, held: BoolArray) -> FloatArray:
     return np.where(held, np.where(np.isnan(market_value), otherwise, market_value), 0.0)
+
+
+def _last_close(
+    panel: Panel, splits: Actions, column: IntArray, row: IntArray, wanted: BoolArray
+) -> tuple[FloatArray, IntArray]:
+    # Only of the few that have no price.
+    return restated_known_close(panel, splits, np.where(wanted, column, NO_COLUMN), row)
 
 
 def _last_mark(

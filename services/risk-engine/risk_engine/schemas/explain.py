@@ -23,7 +23,10 @@ METHODOLOGY = "docs/{page}.md"
 
 
 class Ingredient(Answer):
-    """Something that a metric is made of, and where it stands."""
+    """Something that a metric is made of, and where it stands.
+
+    `fields` are shown of each row: names, or ways into a field, which give its first name.
+    """
 
     name: str
     at: str
@@ -149,8 +152,12 @@ def _input(one: Ingredient, engine: EngineName, shown: Mapping[EngineName, Any])
     of = one.engine or engine
     value = _found(shown.get(of), one.at.removesuffix("/*"))
     if one.fields and isinstance(value, list):
-        value = [{field: row[field] for field in one.fields} for row in value]
+        value = [{_name(field): _found(row, f"/{field}") for field in one.fields} for row in value]
     return Input(name=one.name, engine=of, at=one.at, value=value)
+
+
+def _name(field: str) -> str:
+    return field.partition("/")[0]
 
 
 def _found(tree: Any, at: str) -> Any:
@@ -188,7 +195,13 @@ def _of_scenario(name: str, title: str) -> Metric:
             "title": title,
             "at": metric.at.format(id=name),
             "inputs": tuple(
-                one.model_copy(update={"at": one.at.format(id=name)}) for one in metric.inputs
+                one.model_copy(
+                    update={
+                        "at": one.at.format(id=name),
+                        "fields": tuple(field.format(id=name) for field in one.fields),
+                    }
+                )
+                for one in metric.inputs
             ),
         }
     )

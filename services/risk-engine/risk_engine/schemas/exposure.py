@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from risk_engine.schemas.base import Answer, Engine, Money, Number, Quantity
+from risk_engine.schemas.base import IN_NO_TOTAL, Answer, Engine, Money, Number, Quantity
 from risk_engine.schemas.valuation import NoteOut
 
 
@@ -30,7 +30,9 @@ class MarketValue(Sides):
     A side is 0 where nothing is held on it, null where something is and nothing of it has a price.
     """
 
-    carried: Money = Field(description="Positions without a market price, at entry price")
+    carried: Money = Field(
+        description="Positions without a market price, at what each is carried at"
+    )
 
 
 class Convexity(Answer):
@@ -57,6 +59,7 @@ class Quality(Answer):
 
     of_net_asset_value: Parts
     of_gross_value: Parts
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
 
 
 class UnderlyingOut(Answer):

@@ -11,7 +11,7 @@ from risk_engine.engine.greeks import Kind
 from risk_engine.engine.option_inputs import DividendSource, RateSource, YieldSource
 from risk_engine.engine.options import Flag, PriceSource, VolatilitySource
 from risk_engine.repository import Known
-from risk_engine.schemas.base import Answer, Engine, Money, Number, Price, Quantity
+from risk_engine.schemas.base import IN_NO_TOTAL, Answer, Engine, Money, Number, Price, Quantity
 from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.summary import read, summary, valuation_of
 from risk_engine.schemas.valuation import NoteOut
@@ -114,6 +114,7 @@ class GreeksCoverage(Answer):
     estimated_share: Number | None = Field(description="Of it, options without a usable quote")
     private_share: Number | None
     stale_share: Number | None = Field(description="At prices of an earlier session")
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
 
 
 class GreeksOut(Engine):

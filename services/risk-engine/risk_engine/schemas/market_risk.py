@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from risk_engine.schemas.base import Answer, Engine, Money, Number
+from risk_engine.schemas.base import IN_NO_TOTAL, WHY_NO_AMOUNTS, Answer, Engine, Money, Number
 from risk_engine.schemas.exposure import Parts
 
 Scope = Literal["all", "without_proxied"]
@@ -76,6 +76,7 @@ class PositionRiskOut(Answer):
     normal_marginal_value_at_risk: Number | None = Field(
         description="Of the parametric normal one, per dollar more of dollar delta"
     )
+    reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
 
 
 class FactorRiskOut(Answer):
@@ -172,6 +173,7 @@ class QualityOut(Answer):
 
     of_net_asset_value: Shares
     of_gross_value: Shares
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
 
 
 class NoteOut(Answer):

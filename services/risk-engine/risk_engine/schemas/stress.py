@@ -8,7 +8,15 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from risk_engine.domain import Basis, Status
-from risk_engine.schemas.base import Answer, Engine, Money, Number, Percent
+from risk_engine.schemas.base import (
+    IN_NO_TOTAL,
+    WHY_NO_AMOUNTS,
+    Answer,
+    Engine,
+    Money,
+    Number,
+    Percent,
+)
 from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
@@ -29,6 +37,7 @@ class StressBasedOn(Answer):
     proxied_share: Number | None
     stale_share: Number | None
     shares_of: str
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
     sessions: int = Field(description="On which every factor is known: the covariance's sample")
 
 
@@ -89,6 +98,7 @@ class PositionStressOut(Answer):
     stale: bool
     direct: dict[str, Money | None]
     correlated: dict[str, Money | None]
+    reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
     replayed_by: dict[str, ReplayedBy | None] = Field(
         default_factory=dict,
         description="By replay: as its own history says, or as the factors' moves; null for not",
