@@ -99,9 +99,7 @@ def fisher_interval(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the ends of the interval tanh(atanh r -+ z / sqrt(n - 3)) (Fisher, 1921)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = ndtri((1 + confidence) / 2) / np.sqrt(
-            np.where(count > 3, count - 3, np.nan)
-        )
+        reach = ndtri((1 + confidence) / 2) / np.sqrt(np.where(count > 3, count - 3, np.nan))
         middle = np.arctanh(correlation)
         return np.asarray(np.tanh(middle - reach)), np.asarray(np.tanh(middle + reach))
 
