@@ -126,7 +126,7 @@ def test_bills_that_the_provider_does_not_know_are_cash_in_every_engine(unknown)
     for engine in (factors, volatility, market_risk, correlation, stress):
         without, beside, alone, _ = payloads(engine, unknown)
         codes = [{one["code"] for one in found["notes"]} for found in (without, beside, alone)]
-        assert codes[1] <= codes[0] , engine
+        assert codes[1] <= codes[0], engine
         assert not codes[2] & {"proxied", "positions_proxied", "prior_only", "short_history"}
         assert alone["quality"]["of_gross_value"] == {
             "modelled": 1.0,
