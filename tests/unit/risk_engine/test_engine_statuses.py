@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from risk_engine.domain import ENGINES
@@ -108,3 +109,17 @@ def test_only_what_is_whole_by_itself_leans_on_the_valuation(found):
             leans = LEANS_ON_VALUATION in codes(one, engine)
             assert not leans or (one.status in LOWERED and engine != "valuation"), name
     assert LEANS_ON_VALUATION not in codes(found["everything"], "factors")
+
+
+def test_less_than_half_a_cent_is_nothing_to_be_a_share_of(found):
+    tiny = found["worth less than half a cent"]
+    for engine in ENGINES:
+        payload = unpack(tiny.results[engine].payload)
+        parts = payload.get("quality", {}).get("of_gross_value", {})
+        assert all(np.isnan(share) for share in parts.values()), engine
+        rests_on = {**payload.get("coverage", {}), **payload.get("based_on", {})}
+        if engine in ("greeks", "stress"):
+            shares = {name: one for name, one in rests_on.items() if name.endswith("_share")}
+            assert len(shares) >= 3
+            assert all(np.isnan(one) for one in shares.values()), (engine, shares)
+    assert 0 < tiny.net_asset_value < 2
