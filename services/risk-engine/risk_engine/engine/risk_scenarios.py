@@ -172,8 +172,6 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
     modelled &= ~is_option | priced[contract]
     proxied = modelled.copy()
     proxied[modelled] = scenarios.proxied[underlying[modelled]]
-    damped = np.ones(len(frame.contracts) + 1)
-    damped[scenarios.gains.known] = scenarios.gains.return_damping
     return Held(
         row=row,
         account=exposures.account[row],
@@ -182,7 +180,7 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
         is_option=is_option,
         units=units,
         dollar_delta=dollar_delta,
-        sensitivity=dollar_delta * damped[contract],
+        sensitivity=exposures.sensitivity[row],
         modelled=modelled,
         proxied=proxied,
     )

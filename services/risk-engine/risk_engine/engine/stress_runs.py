@@ -252,7 +252,7 @@ def _specific_deviation(
     inputs: StressInputs, scenarios: Sequence[Scenario], counted: BoolArray
 ) -> FloatArray:
     # Of the underlyings that count, (underlyings,).
-    deltas = np.where(counted, inputs.frame.dollar_deltas, 0.0)
+    deltas = np.where(counted, inputs.frame.sensitivities, 0.0)
     variance = inputs.frame.factor_model.specific_variance
     owner, row = np.nonzero(deltas)
     horizon = np.array([float(one.horizon) for one in scenarios])
