@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from functools import cached_property
+from typing import Final, Literal
 
 import numpy as np
 
 from risk_engine.domain import Market, Prices, Rates
 from risk_engine.engine.asset_classes import fund_durations
+from risk_engine.quant.conditional import conditional_shocks
 from risk_engine.quant.covariance import shrunk_ewma_covariance
 from risk_engine.quant.curve import DEFAULT_RATE
 from risk_engine.quant.factors import FACTORS, FUNDS, MIN_OBSERVATIONS, WINDOW, factor_returns
-from risk_engine.quant.fixed_income import yield_changes, yield_changes_of_fund
-from risk_engine.quant.panel import BoolArray, FloatArray
+from risk_engine.quant.fixed_income import carried_over, yield_changes, yield_changes_of_fund
+from risk_engine.quant.panel import MAX_PRICE_AGE, BoolArray, FloatArray
 from risk_engine.quant.regression import condition_number, variance_inflation
 from risk_engine.quant.returns import risk_free_returns, total_returns
 
@@ -20,6 +22,7 @@ COVARIANCE_WINDOW = 1_260
 """Sessions: five half-lives of correlations; what is older weighs a thirtieth."""
 TEN_YEARS, TWO_YEARS = 10.0, 2.0
 RATES_FUND = "TLT"
+_MARKET: Final = FACTORS.index("MKT")
 
 RateSource = Literal["curve", "default"]
 YieldSource = Literal["curve", "fund"]
@@ -47,6 +50,32 @@ class FactorPanel:
     condition: float
     rate_source: RateSource
     yield_source: YieldSource
+
+    @cached_property
+    def told(self) -> FloatArray:
+        """Return the factors' returns, those not known as expected given the session's known ones.
+
+        (sessions, FACTORS): F_UA F_AA^-1 f_A with the covariance F, 0 where nothing of a session is
+        known, as returns have no mean here. NaN before the first session whose market is known, and
+        of factors that are not available.
+        """
+        told = self.returns.copy()
+        told[:, ~self.available] = np.nan
+        if not self.available[_MARKET]:
+            return told
+        begun = np.maximum.accumulate(np.isfinite(self.returns[:, _MARKET]))
+        lacking = np.flatnonzero(begun & self.lacks_factors)
+        use = self.available
+        expected = conditional_shocks(
+            self.returns[np.ix_(lacking, use)], self.covariance[np.ix_(use, use)]
+        )
+        told[np.ix_(lacking, use)] = expected
+        return told
+
+    @property
+    def lacks_factors(self) -> BoolArray:
+        """Tell in which sessions an available factor is not known, (sessions,)."""
+        return np.asarray(np.isnan(self.returns[:, self.available]).any(axis=1), dtype=np.bool_)
 
     def over(self, prices: Prices) -> "FactorPanel":
         """Return the panel's rows of other sessions; NaN for those it does not have."""
@@ -88,7 +117,7 @@ def factor_panel(market: Market) -> FactorPanel:
     yield_source: YieldSource = "curve" if np.isfinite(ten).any() else "fund"
     durations = fund_durations()
     if yield_source == "curve":
-        level = yield_changes(ten)
+        level = yield_changes(carried_over(ten, MAX_PRICE_AGE))
     else:
         level = yield_changes_of_fund(
             _fund(funds, reference, RATES_FUND), durations[RATES_FUND].duration
@@ -102,7 +131,9 @@ def factor_panel(market: Market) -> FactorPanel:
         sessions=reference.sessions,
         returns=returns,
         risk_free=risk_free,
-        slope_change=yield_changes(ten - _yields(market.rates, reference, TWO_YEARS)),
+        slope_change=yield_changes(
+            carried_over(ten - _yields(market.rates, reference, TWO_YEARS), MAX_PRICE_AGE)
+        ),
         funds=funds,
         available=available,
         covariance=covariance,

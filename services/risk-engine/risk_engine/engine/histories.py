@@ -64,11 +64,6 @@ def histories_of(underlyings: Underlyings, prices: Prices, model: FactorModel) -
     )
 
 
-def factor_returns(model: FactorModel) -> FloatArray:
-    """Return the factors' returns in the sessions of histories, (sessions, factors)."""
-    return model.recent[1:]
-
-
 def _filled(
     returns: FloatArray, underlyings: Underlyings, prices: Prices, model: FactorModel
 ) -> FloatArray:
@@ -77,7 +72,7 @@ def _filled(
         return returns
     return fill_from_factors(
         returns,
-        factor_returns(model)[:, model.available],
+        model.panel.over(prices).told[1:, model.available],
         model.loadings[:, model.available],
         _residuals(returns, underlyings, prices, model),
     )

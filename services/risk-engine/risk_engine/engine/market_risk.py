@@ -12,6 +12,7 @@ from risk_engine.engine.liquidity import liquidity_of
 from risk_engine.engine.market_risk_notes import notes_of, quality_of, status_of
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.risk_backtest import Backtest, backtests
+from risk_engine.engine.risk_model import risk_model
 from risk_engine.engine.risk_scenarios import (
     Held,
     Scenarios,
@@ -28,7 +29,7 @@ from risk_engine.quant.components import (
     normal_components,
     tail_components,
 )
-from risk_engine.quant.factor_risk import Decomposition, Positions, RiskModel, decompose
+from risk_engine.quant.factor_risk import Decomposition, Positions, decompose
 from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.parametric import (
     cornish_fisher_risk,
@@ -44,7 +45,7 @@ from risk_engine.quant.value_at_risk import (
     worst_scenarios,
 )
 
-MODEL_VERSION: Final = "market_risk-2"
+MODEL_VERSION: Final = "market_risk-3"
 METHODS: Final = (
     "filtered_historical",
     "historical",
@@ -198,8 +199,7 @@ def _shape(gains: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _normal(frame: Frame, held: Held) -> _Normal:
-    estimated, books = frame.factor_model, len(frame.books)
-    model = RiskModel(estimated.loadings, estimated.covariance, estimated.specific_variance)
+    model, books = risk_model(frame.factor_model), len(frame.books)
     modelled = held.part(held.modelled)
     decomposed, volatility = [], []
     for some in (modelled, modelled.part(~modelled.proxied)):
@@ -264,9 +264,8 @@ def _by_factor(
     book: _Book, whole: TailRisk, normal: _Normal, place: int, worst: IntArray
 ) -> dict[str, Any]:
     scenarios, model = book.scenarios, book.frame.factor_model
-    exposure = normal.parts.exposures[book.account]
-    every = np.arange(len(model.factors))
-    by_factor = exposure[:, None] * scenarios.factors.filtered(scenarios.count, every)[:, worst]
+    exposure, known = normal.parts.exposures[book.account], np.flatnonzero(model.available)
+    by_factor = exposure[:, None] * scenarios.factors.filtered(scenarios.count, known)[:, worst]
     specific = book.filtered[:, worst].sum(axis=0) - by_factor.sum(axis=0)
     rows = np.concatenate((by_factor, specific[None]))
     owner = np.zeros(len(rows), dtype=np.int64)
@@ -275,13 +274,20 @@ def _by_factor(
         normal.parts.factor_contributions[book.account], normal.parts.specific_share[book.account]
     )
     volatility = normal.volatility[0][book.account : book.account + 1]
-    return table(
-        factor=[*model.factors, SPECIFIC],
-        exposure=np.append(exposure, np.nan),
-        value_at_risk=parts.value_at_risk[:, place],
-        expected_shortfall=parts.expected_shortfall[:, place],
-        normal_value_at_risk=_of_any(book, share * normal_risk(volatility).value_at_risk[0, place]),
-    )
+    columns = {
+        "exposure": np.append(exposure, np.nan),
+        "value_at_risk": parts.value_at_risk[:, place],
+        "expected_shortfall": parts.expected_shortfall[:, place],
+        "normal_value_at_risk": _of_any(
+            book, share * normal_risk(volatility).value_at_risk[0, place]
+        ),
+    }
+    named = np.append(known, len(model.factors))
+    # Nothing is said of a factor that is not available.
+    shown = {name: np.full(len(model.factors) + 1, np.nan) for name in columns}
+    for name, values in columns.items():
+        shown[name][named] = values
+    return table(factor=[*model.factors, SPECIFIC], **shown)
 
 
 def _of_any(book: _Book, parts: FloatArray) -> FloatArray:
