@@ -8,7 +8,7 @@ import pytest
 
 from common.events.risk_engine import CalculationFailed, RiskCalculated
 from risk_engine.clients import Panels
-from risk_engine.domain import BUILT
+from risk_engine.domain import ENGINES
 from tests.support.harness import Harness, running
 from tests.support.odd_books import odd_books, odd_market
 from tests.support.risk_engine import ADA, ended, event, prices_ready, service
@@ -68,7 +68,7 @@ async def test_every_answer_of_every_book_is_made_of_numbers_and_nulls(engine):
     await engine.deliver(prices_ready(*BOOKS.values(), as_of=AS_OF))
     calculated = await engine.eventually(ended(engine, RiskCalculated, len(BOOKS) - 1), 120)
     assert all(not one.failed for one in calculated), [one.failed for one in calculated]
-    assert all(one.engines.keys() == set(BUILT) for one in calculated)
+    assert all(one.engines.keys() == set(ENGINES) for one in calculated)
     (failed,) = engine.bus.events(CalculationFailed)
     assert failed.portfolio_id == BOOKS["another currency"].portfolio_id
     assert failed.reason == "unsupported_currency"
@@ -84,5 +84,5 @@ async def test_every_answer_of_every_book_is_made_of_numbers_and_nulls(engine):
             read += len(found)
             assert all(abs(value) < 1e15 for _, value in found), (name, route)
             if route == "report" and name != "another currency":
-                assert shown["engines"].keys() == set(BUILT), name
+                assert shown["engines"].keys() == set(ENGINES), name
     assert read > 10_000

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import event as sql_event
 
 from common.events.risk_engine import RiskCalculated
-from risk_engine.domain import BUILT, ENGINES
 from risk_engine.engine.results import unpack
 from risk_engine.schemas.base import plain
 from risk_engine.schemas.valuation import ValuationOut
@@ -70,7 +69,7 @@ async def test_a_portfolio_that_only_onboarding_knows_is_not_calculated_yet(engi
     answer = (await get(engine, portfolio_id, "report")).json()
     assert (answer["available"], answer["reason"]) == (False, "not_calculated_yet")
     assert (answer["engines"], answer["snapshots"]) == ({}, [])
-    assert answer["not_built"] == [engine for engine in ENGINES if engine not in BUILT]
+    assert answer["not_built"] == []
     assert (await get(engine, portfolio_id, "overview")).json()["exposures"] is None
 
 

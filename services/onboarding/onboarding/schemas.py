@@ -2,15 +2,24 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from common.events.onboarding import InvestmentClass, PositionType
 
 Number = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 """Exact here, a JSON number on the wire, as clients expect."""
+
+
+_PLAIN_NUMBER: dict[str, Any] = {
+    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,2})?$"}]
+}
+
+PlainNumber = Annotated[Decimal, WithJsonSchema(_PLAIN_NUMBER), Field(allow_inf_nan=True)]
+"""Dollars as a client sends them; what is read besides (an exponent, a sign, what is not finite) is
+refused by a rule with a sentence."""
 
 
 class NextStep(BaseModel):
@@ -36,6 +45,28 @@ class Created(BaseModel):
     message: str
     events: str
     next_step: NextStep
+
+
+class StatedEquity(BaseModel):
+    """What the account was worth at the close of the portfolio's opening session."""
+
+    equity_balance: PlainNumber
+
+
+class Restated(BaseModel):
+    """A portfolio's equity balance as it stands now, and what its statement set going."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    portfolio_id: UUID
+    equity_balance: Number
+    opening_session: date
+    """The session at whose close the account was worth `equity_balance`; it stays the upload's."""
+    revision: int
+    changed: bool
+    """Whether it said something else before; if so, it is being calculated again."""
+    message: str
+    events: str
 
 
 class ValuationState(BaseModel):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from risk_engine.engine.factor_panel import factor_panel
-from risk_engine.engine.market_risk import METHODS, SPECIFIC
+from risk_engine.engine.market_risk import METHODS
+from risk_engine.engine.risk_components import SPECIFIC
 from risk_engine.engine.risk_scenarios import held_in, scenarios_of
 from risk_engine.engine.simulated_risk import simulate
 from risk_engine.quant.factors import FACTORS

@@ -2,15 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
-from pydantic import WithJsonSchema
 
 from common.calendar import last_closed_session
 from common.errors import ServiceError
@@ -19,22 +15,18 @@ from common.identity import Caller
 from common.refusals import may_refuse
 from common.telemetry import about
 from onboarding.api.context import CurrentPolicy, Units
+from onboarding.api.refusals import listed, refused
 from onboarding.domain.books import ImportRecord, announced, first_book, today_in_new_york
 from onboarding.domain.codes import Code
 from onboarding.domain.csv_file import MAX_FILE_BYTES
-from onboarding.domain.faults import Fault, Rejection, shown
+from onboarding.domain.faults import Rejection, shown
 from onboarding.domain.imports import read_positions
 from onboarding.domain.portfolio import PortfolioDetails, check_portfolio, portfolio_id
 from onboarding.domain.template import FILENAME, TEMPLATE
 from onboarding.repository import Store
-from onboarding.schemas import Created, NextStep
+from onboarding.schemas import Created, NextStep, PlainNumber
 
 router = APIRouter(prefix="/api/v1/onboarding", tags=["onboarding"])
-
-PLAIN_NUMBER: dict[str, Any] = {
-    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,2})?$"}]
-}
-"""What to send; what is read besides (an exponent, a sign) is refused by a rule with a sentence."""
 
 
 @router.get(
@@ -77,7 +69,7 @@ async def create_portfolio(
     units: Units,
     policy: CurrentPolicy,
     portfolio_name: Annotated[str, Form()],
-    equity_balance: Annotated[Decimal, WithJsonSchema(PLAIN_NUMBER), Form(allow_inf_nan=True)],
+    equity_balance: Annotated[PlainNumber, Form()],
     description: Annotated[str | None, Form()] = None,
     csv_file: Annotated[UploadFile | None, File()] = None,
 ) -> Created:
@@ -87,7 +79,7 @@ async def create_portfolio(
     """
     details = check_portfolio(portfolio_name, description, equity_balance)
     if isinstance(details, tuple):
-        raise ServiceError(details[0].code, details[0].message, details=_listed(details))
+        raise refused(details)
     if csv_file is None:
         raise ServiceError(Code.ERR_PORT_007)
     new_id = portfolio_id(caller.user_id, details.name, deterministic=policy.deterministic_ids)
@@ -183,14 +175,5 @@ def _rejected(rejection: Rejection) -> ServiceError:
     return ServiceError(
         Code.ERR_PORT_008,
         sentence,
-        details={**_listed(rejection.faults), "total_errors": total},
+        details={**listed(rejection.faults), "total_errors": total},
     )
-
-
-def _listed(faults: Sequence[Fault]) -> dict[str, Any]:
-    errors = [
-        {name: value for name, value in asdict(fault).items() if value is not None}
-        | {"code": fault.code.name}
-        for fault in faults
-    ]
-    return {"errors": errors, "total_errors": len(errors)}

@@ -87,6 +87,18 @@ def first_book(
     )
 
 
+def restated(book: Book, equity_balance: Decimal) -> Book:
+    """Return the book's next revision, with another equity balance at the same opening session.
+
+    It corrects what was stated at the upload: the lots and the session it speaks of stay. The book
+    itself comes back when it says so already.
+    """
+    equity_balance = equity_balance.quantize(CENT)
+    if book.equity_balance == equity_balance:
+        return book
+    return book.model_copy(update={"revision": book.revision + 1, "equity_balance": equity_balance})
+
+
 def announced(book: Book) -> Book:
     """Return the book as an event carries it: above 2,000 positions without them."""
     if book.positions is None or len(book.positions) <= POSITIONS_IN_EVENT:

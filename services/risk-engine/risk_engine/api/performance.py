@@ -3,22 +3,22 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from common.http import Transaction
 from common.identity import OwnedPortfolio
 from risk_engine import schemas
+from risk_engine.api.reading import of_portfolio
 from risk_engine.repository import Store
 
-router = APIRouter()
+router = of_portfolio()
 
 SESSIONS_IN_ANSWER = 2_600
 """Ten years."""
 
 
 @router.get(
-    "/api/v1/analytics/portfolio/{portfolio_id}/snapshots",
-    tags=["analytics"],
+    "/snapshots",
     summary="A portfolio session by session",
 )
 async def read_snapshots(

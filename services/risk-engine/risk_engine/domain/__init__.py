@@ -7,7 +7,7 @@ profits are positive. Missing is None (NaN inside arrays) with a reason, never z
 
 from risk_engine.domain.book import Book, InvestmentClass, Position
 from risk_engine.domain.codes import Code
-from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
+from risk_engine.domain.engines import ENGINES, EngineName, Failure, Note, Status
 from risk_engine.domain.history import History
 from risk_engine.domain.limits import DEFAULT_LIMITS, ConvexityLimits
 from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
@@ -24,7 +24,6 @@ from risk_engine.domain.valuation import (
 )
 
 __all__ = [
-    "BUILT",
     "DEFAULT_LIMITS",
     "ENGINES",
     "Basis",

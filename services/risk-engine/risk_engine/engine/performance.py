@@ -14,7 +14,6 @@ from risk_engine.quant.panel import FloatArray
 from risk_engine.quant.performance import (
     MIN_SESSIONS,
     NO_RECOVERY,
-    SESSIONS,
     Drawdown,
     drawdown,
     index,
@@ -22,6 +21,7 @@ from risk_engine.quant.performance import (
     relative_performance,
 )
 from risk_engine.quant.returns import risk_free_returns, total_returns
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
 RateSource = Literal["curve", "curve_and_default", "default"]
 BENCHMARK: Final = "SPY"
@@ -52,7 +52,7 @@ def performance_of(frame: Frame) -> Sequence[dict[str, Any]]:
                 "sessions": int(known.size),
                 "first_session": _session(frame, known[:1]),
                 "last_session": _session(frame, known[-1:]),
-                "sessions_of_a_year": SESSIONS,
+                "sessions_of_a_year": SESSIONS_PER_YEAR,
                 "cumulative_return": float(growth[account]) if known.size else None,
                 "money_weighted_return": _money_weighted(frame, account) if enough else None,
                 **{name: float(getattr(absolute, name)[account]) for name in ABSOLUTE},

@@ -38,7 +38,6 @@ from risk_engine.quant.volatility import (
 MODEL_VERSION: Final = "volatility-3"
 WINDOWS: Final = {21: 17, 63: 51, 252: MINIMUM}
 """Sessions, and how many returns of them must be known."""
-YEAR: Final = 252
 RANKED: Final = 21
 """The window whose volatility is ranked among its own past."""
 SENTENCES: Final = {
@@ -109,7 +108,7 @@ def calculate(frame: Frame) -> list[Answer]:
 
 def measure(series: FloatArray) -> Measured:
     """Measure series, (sessions, series), by all windows and ages."""
-    tails = kurtosis(series[-YEAR:])
+    tails = kurtosis(series[-SESSIONS_PER_YEAR:])
     volatility = np.array(
         [rolling_volatility(series[-w:], w, minimum=least)[-1] for w, least in WINDOWS.items()]
     )
@@ -122,7 +121,7 @@ def measure(series: FloatArray) -> Measured:
         observations=observations,
         fast=per_year(ewma_volatility(series, EWMA_DECAY)[-1]),
         slow=per_year(ewma_volatility(series, EWMA_SLOW_DECAY)[-1]),
-        downside=downside_volatility(series[-YEAR:], minimum=MINIMUM),
+        downside=downside_volatility(series[-SESSIONS_PER_YEAR:], minimum=MINIMUM),
         kurtosis=tails,
     )
 

@@ -19,7 +19,14 @@ from common.telemetry import current_traceparent, past_step, publishing, step
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
-from risk_engine.domain import BUILT, DEFAULT_LIMITS, ConvexityLimits, Failure, Market, ScenarioSet
+from risk_engine.domain import (
+    DEFAULT_LIMITS,
+    ENGINES,
+    ConvexityLimits,
+    Failure,
+    Market,
+    ScenarioSet,
+)
 from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
 from risk_engine.jobs.pool import Pool
@@ -161,7 +168,7 @@ class Calculator:
         envelopes = [
             Envelope.of(
                 CalculationProgressed(
-                    portfolio_id=book.portfolio_id, stage=BUILT[0], done=0, total=len(BUILT)
+                    portfolio_id=book.portfolio_id, stage=ENGINES[0], done=0, total=len(ENGINES)
                 ),
                 producer=self.unit_of_work.producer,
                 occurred_at=self.unit_of_work.clock(),

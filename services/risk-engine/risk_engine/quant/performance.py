@@ -2,10 +2,11 @@
 
 Axes: returns are (sessions, accounts), answers (accounts,). Returns are simple and per session,
 decimals; rates are per session too. NaN is a session that is not known, and is left out of every
-mean; fewer than MIN_SESSIONS known ones make a metric NaN. Years have SESSIONS sessions. Drawdowns
-are negative or 0; everything else has the sign of the gain. Sources: Bacon, Practical Portfolio
-Performance Measurement and Attribution, ch. 2-4; Lo (2002), The Statistics of Sharpe Ratios,
-Financial Analysts Journal 58(4); Sortino and van der Meer (1991), Journal of Portfolio Management.
+mean; fewer than MIN_SESSIONS known ones make a metric NaN. Years have SESSIONS_PER_YEAR
+sessions. Drawdowns are negative or 0; everything else has the sign of the gain. Sources: Bacon,
+Practical Portfolio Performance Measurement and Attribution, ch. 2-4; Lo (2002), The Statistics of
+Sharpe Ratios, Financial Analysts Journal 58(4); Sortino and van der Meer (1991), Journal of
+Portfolio Management.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
-SESSIONS = 252
 MIN_SESSIONS = 60
 
 
@@ -89,7 +90,7 @@ def performance(returns: FloatArray, risk_free: FloatArray) -> Performance:
     downside = np.sqrt(_mean(np.minimum(excess, 0.0) ** 2))
     annual = _annual_return(returns)
     skewness, kurtosis = _shape(returns)
-    year = np.sqrt(SESSIONS)
+    year = np.sqrt(SESSIONS_PER_YEAR)
     return Performance(
         sessions=count,
         annual_return=annual,
@@ -124,8 +125,8 @@ def relative_performance(returns: FloatArray, benchmark: FloatArray) -> Relative
 
     return Relative(
         sessions=both.sum(axis=0),
-        tracking_error=deviation * np.sqrt(SESSIONS),
-        information_ratio=_ratio(_mean(active), deviation) * np.sqrt(SESSIONS),
+        tracking_error=deviation * np.sqrt(SESSIONS_PER_YEAR),
+        information_ratio=_ratio(_mean(active), deviation) * np.sqrt(SESSIONS_PER_YEAR),
         up_capture=capture(other > 0),
         down_capture=capture(other < 0),
     )
@@ -185,7 +186,7 @@ def _growth(returns: FloatArray) -> FloatArray:
     # A year's growth at the mean pace of the known sessions; an account that lost all has lost all.
     count = (~np.isnan(returns)).sum(axis=0)
     total = np.prod(_rows(1 + np.where(np.isnan(returns), 0.0, returns)), axis=1)
-    years = np.where(count > 0, count, np.nan) / SESSIONS
+    years = np.where(count > 0, count, np.nan) / SESSIONS_PER_YEAR
     return np.where(
         total > 0, np.maximum(total, 0.0) ** (1 / years) - 1, np.where(count, -1, np.nan)
     )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     ColumnElement,
+    Numeric,
     Text,
     Uuid,
     and_,
@@ -92,7 +93,12 @@ class Books:
         return found.scalar_one_or_none()
 
     async def apply(self, book: Book) -> bool:
-        """Take a book over; False when the replica has this revision or a newer one."""
+        """Take a book over; False when the replica has this revision or a newer one.
+
+        The stored opening cash follows the stated equity: it is what the equity left of the
+        positions' worth, which another word about the same session does not change.
+        """
+        await self._restate_opening(book)
         positions = book.positions
         return await self._put(
             {
@@ -122,6 +128,25 @@ class Books:
                 "deleted": True,
             },
             BOOKS.c.revision <= revision,
+        )
+
+    async def _restate_opening(self, book: Book) -> None:
+        # The calculation of the new revision says so too, but not when the panel no longer
+        # reaches the opening and the stored cash is what it starts from.
+        await self._connection.execute(
+            update(OPENINGS)
+            .where(
+                OPENINGS.c.portfolio_id == book.portfolio_id,
+                OPENINGS.c.session == book.opening_session,
+                BOOKS.c.portfolio_id == OPENINGS.c.portfolio_id,
+                BOOKS.c.opening_session == book.opening_session,
+                BOOKS.c.revision < book.revision,
+                BOOKS.c.equity_balance != book.equity_balance,
+            )
+            .values(
+                opening_cash=OPENINGS.c.opening_cash
+                + (literal(book.equity_balance, Numeric) - BOOKS.c.equity_balance)
+            )
         )
 
     async def _put(self, row: Mapping[str, Any], condition: ColumnElement[bool]) -> bool:

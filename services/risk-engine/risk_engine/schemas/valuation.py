@@ -20,7 +20,7 @@ class Totals(Answer):
     """What the account is worth at the close of `as_of`."""
 
     net_asset_value: Money = Field(description="cash + net market value + carried value")
-    equity_balance: Money = Field(description="Net liquidation value stated at the upload")
+    equity_balance: Money = Field(description="Net liquidation value as its owner stated it")
     opening_session: date = Field(description="The session of `equity_balance`")
     change_since_opening: Money = Field(description="net_asset_value - equity_balance")
     cash: Money = Field(description="Opening cash + proceeds - purchases + dividends; may be < 0")
