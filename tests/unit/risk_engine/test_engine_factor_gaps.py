@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from risk_engine.engine.factor_panel import factor_panel
+from risk_engine.engine.histories import factor_returns
 from risk_engine.engine.market_risk import METHODS
 from risk_engine.engine.risk_components import SPECIFIC
 from risk_engine.engine.risk_scenarios import held_in, scenarios_of
@@ -111,18 +112,18 @@ def test_a_curve_that_is_late_is_not_taken_for_one_that_stood_still(market):
 
 def test_a_fund_s_missing_close_makes_its_factor_what_the_others_say(market):
     lacking = without_close(market, "USMV", 100)
-    panel = factor_panel(lacking)
-    rows = np.flatnonzero(np.isnan(panel.returns[-200:, LOWVOL])) + len(panel.returns) - 200
-    assert rows.tolist() == [len(panel.returns) - 100, len(panel.returns) - 99]
+    model = frame_of(lacking, book(SHARES)).factor_model
+    known, told = model.recent[1:], factor_returns(model)
+    rows = np.flatnonzero(np.isnan(known).any(axis=1))
+    assert rows.tolist() == [len(known) - 100, len(known) - 99]
     others = [one for one in range(len(FACTORS)) if one != LOWVOL]
     slopes = np.linalg.lstsq(
-        panel.covariance[np.ix_(others, others)], panel.covariance[others, LOWVOL], rcond=None
+        model.covariance[np.ix_(others, others)], model.covariance[others, LOWVOL], rcond=None
     )[0]
-    np.testing.assert_allclose(
-        panel.told[rows, LOWVOL], panel.returns[np.ix_(rows, others)] @ slopes, rtol=1e-3
-    )
-    assert (panel.told[rows, LOWVOL] != 0).all()
-    np.testing.assert_array_equal(panel.told[rows][:, others], panel.returns[rows][:, others])
+    np.testing.assert_allclose(told[rows, LOWVOL], known[np.ix_(rows, others)] @ slopes, rtol=1e-3)
+    assert (told[rows, LOWVOL] != 0).all()
+    told[rows, LOWVOL] = np.nan
+    np.testing.assert_array_equal(told, known)
 
     answer, whole = result(lacking, *MIXED), result(market, *MIXED)
     assert answer.payload["quality"]["of_gross_value"]["not_modelled"] == 0
@@ -137,8 +138,10 @@ def test_before_the_market_is_known_nothing_is_told(market):
     reference = market.reference
     close = reference.close.copy()
     close[: len(close) - 300, reference.columns["SPY"]] = np.nan
-    panel = factor_panel(replace(market, reference=replace(reference, close=close)))
-    assert np.isnan(panel.told[:-299]).any(axis=1).all()
+    later = replace(market, reference=replace(reference, close=close))
+    told = factor_returns(frame_of(later, book(SHARES)).factor_model)
+    assert np.isnan(told[:-299]).any(axis=1).all()
+    assert np.isfinite(told[-100:, MARKET]).all()
 
 
 def test_a_share_s_gap_in_a_session_without_a_curve_is_told(market):

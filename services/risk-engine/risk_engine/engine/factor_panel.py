@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
 from risk_engine.domain import Market, Prices, Rates
 from risk_engine.engine.asset_classes import fund_durations
-from risk_engine.quant.conditional import conditional_shocks
 from risk_engine.quant.covariance import shrunk_ewma_covariance
 from risk_engine.quant.curve import DEFAULT_RATE
 from risk_engine.quant.factors import FACTORS, FUNDS, MIN_OBSERVATIONS, WINDOW, factor_returns
@@ -22,7 +20,6 @@ COVARIANCE_WINDOW = 1_260
 """Sessions: five half-lives of correlations; what is older weighs a thirtieth."""
 TEN_YEARS, TWO_YEARS = 10.0, 2.0
 RATES_FUND = "TLT"
-_MARKET: Final = FACTORS.index("MKT")
 
 RateSource = Literal["curve", "default"]
 YieldSource = Literal["curve", "fund"]
@@ -50,32 +47,6 @@ class FactorPanel:
     condition: float
     rate_source: RateSource
     yield_source: YieldSource
-
-    @cached_property
-    def told(self) -> FloatArray:
-        """Return the factors' returns, those not known as expected given the session's known ones.
-
-        (sessions, FACTORS): F_UA F_AA^-1 f_A with the covariance F, 0 where nothing of a session is
-        known, as returns have no mean here. NaN before the first session whose market is known, and
-        of factors that are not available.
-        """
-        told = self.returns.copy()
-        told[:, ~self.available] = np.nan
-        if not self.available[_MARKET]:
-            return told
-        begun = np.maximum.accumulate(np.isfinite(self.returns[:, _MARKET]))
-        lacking = np.flatnonzero(begun & self.lacks_factors)
-        use = self.available
-        expected = conditional_shocks(
-            self.returns[np.ix_(lacking, use)], self.covariance[np.ix_(use, use)]
-        )
-        told[np.ix_(lacking, use)] = expected
-        return told
-
-    @property
-    def lacks_factors(self) -> BoolArray:
-        """Tell in which sessions an available factor is not known, (sessions,)."""
-        return np.asarray(np.isnan(self.returns[:, self.available]).any(axis=1), dtype=np.bool_)
 
     def over(self, prices: Prices) -> "FactorPanel":
         """Return the panel's rows of other sessions; NaN for those it does not have."""

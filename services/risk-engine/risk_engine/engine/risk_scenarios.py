@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import CASH, OWN, number_of
+from risk_engine.engine.histories import CASH, OWN, factor_returns, lacks_factors, number_of
 from risk_engine.engine.known_options import grid_of
 from risk_engine.engine.underlyings import NO_UNDERLYING, VOLATILITY_INDEX
 from risk_engine.quant.backtest import DAYS
@@ -149,13 +149,12 @@ def scenarios_of(frame: Frame) -> Scenarios:
     proxied = frame.factor_model.proxied | (frame.return_histories.source != OWN)
     proxied |= own_share < MIN_COVERAGE
     underlyings = Series.of(returns)
-    factors = frame.factor_model.panel.over(frame.market.prices)
-    lacking = factors.lacks_factors[1:][sessions - count :]
+    lacking = lacks_factors(frame.factor_model)[sessions - count :]
     expected = (~is_own[sessions - count :] & lacking[:, None]).any(axis=0)
     return Scenarios(
         sessions=dates[len(dates) - count :],
         underlyings=underlyings,
-        factors=Series.of(factors.told[1:]),
+        factors=Series.of(factor_returns(frame.factor_model)),
         modelled=modelled,
         proxied=np.asarray(proxied & modelled),
         expected=np.asarray(expected & modelled),
