@@ -116,7 +116,7 @@ def test_a_fund_s_missing_close_makes_its_factor_what_the_others_say(market):
     known, told = model.recent[1:], factor_returns(model)
     rows = np.flatnonzero(np.isnan(known).any(axis=1))
     assert rows.tolist() == [len(known) - 100, len(known) - 99]
-    others = [one for one in range(len(FACTORS)) if one != LOWVOL]
+    others = np.array([one for one in range(len(FACTORS)) if one != LOWVOL])
     slopes = np.linalg.lstsq(
         model.covariance[np.ix_(others, others)], model.covariance[others, LOWVOL], rcond=None
     )[0]
