@@ -12,7 +12,7 @@ from risk_engine.engine.histories import OWN, Histories
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
-from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
+from risk_engine.quant.clusters import FLAT, cluster, cluster_risk, silhouettes
 from risk_engine.quant.correlation import (
     MIN_OVERLAP,
     WINDOW,
@@ -233,8 +233,7 @@ def _risk(exposures: FloatArray, covariance: FloatArray, unit: float) -> dict[st
     net = sqrt(max(float(exposures @ covariance @ exposures), 0.0))
     gross = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
     return {
-        # Of a perfect hedge nothing is left but what rounding leaves.
-        "diversification_ratio": gross / net if net > 1e-7 * gross else float("nan"),
+        "diversification_ratio": gross / net if net > FLAT * gross else float("nan"),
         "volatility": net / unit,
         "undiversified": gross / unit,
         "dollars": net,
