@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from risk_engine.domain import BUILT
+from risk_engine.domain import ENGINES
 from tests.benchmarks.books import POSITIONS
 from tests.benchmarks.figures import SEED, Figures, milliseconds, proportional_set_size, size
 from tests.benchmarks.load import Load
@@ -70,7 +70,7 @@ async def test_from_an_upload_to_all_engines_read(system: System, figures: Figur
             one.leave()
     first, *warm = seconds
     figures.add(
-        f"upload of {POSITIONS} positions to all {len(BUILT)} engines read through the gateway, "
+        f"upload of {POSITIONS} positions to all {len(ENGINES)} engines read through the gateway, "
         f"{UPLOADS} users one by one, {'RabbitMQ' if system.broker else 'embedded'}",
         f"{milliseconds(warm, 0.95)}; the first {first:.1f} s",
         "p50 ≤ 500 ms, p95 ≤ 1,000 ms",
@@ -84,5 +84,5 @@ async def _read(line: Wire, person: Person) -> float:
     status, answer = await line.get(path, person.token)
     taken = time.perf_counter() - started
     assert status == 200, answer
-    assert json.loads(answer)["engines"].keys() == set(BUILT), answer
+    assert json.loads(answer)["engines"].keys() == set(ENGINES), answer
     return taken
