@@ -31,7 +31,7 @@ from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.returns import log_returns
 from risk_engine.quant.volatility import rolling_volatility
 
-MODEL_VERSION: Final = "correlation-2"
+MODEL_VERSION: Final = "correlation-3"
 MAX_SYMBOLS: Final = 200
 """By exposure; more would cost more time and room than they change a book's risk."""
 MAX_PAIRS: Final = 20

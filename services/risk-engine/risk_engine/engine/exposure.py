@@ -16,7 +16,7 @@ from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.concentration import TOP
 from risk_engine.quant.exposure import LongShort, span_of
 
-MODEL_VERSION: Final = "exposure-2"
+MODEL_VERSION: Final = "exposure-3"
 
 
 def calculate(frame: Frame) -> list[Answer]:

@@ -28,7 +28,7 @@ from risk_engine.quant.factor_risk import Decomposition
 from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
-MODEL_VERSION: Final = "factors-2"
+MODEL_VERSION: Final = "factors-3"
 
 REPORTED: Final[Mapping[str, tuple[str, float]]] = {
     "Market Beta": ("MKT", 1.0),

@@ -17,7 +17,7 @@ from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 
-MODEL_VERSION: Final = "greeks-2"
+MODEL_VERSION: Final = "greeks-3"
 
 SHARES_OF: Final = "gross value of open positions: |market value|, carried ones at |entry value|"
 

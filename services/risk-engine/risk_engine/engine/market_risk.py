@@ -44,7 +44,7 @@ from risk_engine.quant.value_at_risk import (
     worst_scenarios,
 )
 
-MODEL_VERSION: Final = "market_risk-2"
+MODEL_VERSION: Final = "market_risk-3"
 METHODS: Final = (
     "filtered_historical",
     "historical",

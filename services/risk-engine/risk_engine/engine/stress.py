@@ -24,7 +24,7 @@ from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.stress_attribution import GREEKS
 
-MODEL_VERSION: Final = "stress-2"
+MODEL_VERSION: Final = "stress-3"
 PERCENTAGES_OF: Final = "net asset value"
 SHARES_OF: Final = "gross market value of the open positions"
 IMPLAUSIBLE: Final = 0.001

@@ -35,7 +35,7 @@ from risk_engine.quant.volatility import (
     volatility_trend,
 )
 
-MODEL_VERSION: Final = "volatility-2"
+MODEL_VERSION: Final = "volatility-3"
 WINDOWS: Final = {21: 17, 63: 51, 252: MINIMUM}
 """Sessions, and how many returns of them must be known."""
 YEAR: Final = 252

@@ -17,6 +17,7 @@ from common.telemetry import current_traceparent, past_step, publishing, step
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
+from risk_engine.clients.earlier import earlier_than
 from risk_engine.domain import BUILT, DEFAULT_LIMITS, ConvexityLimits, Failure, Market, ScenarioSet
 from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk
@@ -125,7 +126,15 @@ class Calculator:
         try:
             with step("fetch panel", attributes={"sigmasight.symbols": len(symbols)}):
                 market = await self.panels.market(chunk.as_of, chunk.panel_version, sorted(symbols))
-                market = replace(market, scenarios=self.scenarios, limits=self.limits)
+                asked = earlier_than(
+                    market.prices, [(book.opening_session, book.symbols) for book in books]
+                )
+                market = replace(
+                    market,
+                    earlier=None if asked is None else await self.panels.earlier(market, asked),
+                    scenarios=self.scenarios,
+                    limits=self.limits,
+                )
         except PanelGone as gone:
             return dict.fromkeys(
                 (book.portfolio_id for book in books), Failure("panel_gone", str(gone))
