@@ -16,7 +16,7 @@ from marketdata.domain import Code, Edition
 from marketdata.repository import Panels
 from marketdata.schemas import panel as wire
 from marketdata.schemas import rates
-from marketdata.schemas.panel import Selection
+from marketdata.schemas.panel import Earlier, Selection
 
 router = APIRouter()
 
@@ -57,6 +57,24 @@ async def select_from_panel(
     panels = Panels(unit)
     edition = await _edition(panels, as_of, version)
     content = await _panel(panels, edition, version, asked)
+    return Response(content, media_type=wire.MEDIA_TYPE)
+
+
+@router.post(
+    "/internal/panel/{as_of}/{version}/earlier",
+    dependencies=[Depends(internal)],
+    include_in_schema=False,
+)
+async def read_what_came_before_panel(
+    as_of: date, version: Version, wanted: Earlier, unit: Transaction
+) -> Response:
+    """Return splits and dividends of before a panel, as an Arrow IPC stream."""
+    panels = Panels(unit)
+    edition = await _edition(panels, as_of, version)
+    columns = await panels.earlier(
+        edition, version, printable(wanted.symbols), wanted.since, wanted.sessions
+    )
+    content = await asyncio.to_thread(wire.encode_earlier, edition, columns)
     return Response(content, media_type=wire.MEDIA_TYPE)
 
 

@@ -119,6 +119,8 @@ class PanelColumn:
     """Its bars within the panel's span; empty where the market had none."""
     snapshot: Snapshot = field(default_factory=Snapshot)
     """What is said of it at the panel's end."""
+    loaded_from: date | None = None
+    """The first day for which the provider was asked for bars; None while it was for none."""
 
     @property
     def is_priced(self) -> bool:

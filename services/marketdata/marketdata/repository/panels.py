@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
+    Date,
     Row,
     Subquery,
     and_,
+    any_,
     func,
     insert,
     literal,
+    or_,
     select,
     true,
 )
@@ -214,13 +218,43 @@ class Panels:
 
         The bars are those of a span, the panel's own unless given.
         """
+        wanted = BARS.c.session.between(*(span or edition.span))
+        return await self._columns_with(edition, version, symbols, wanted)
+
+    async def earlier(
+        self,
+        edition: Edition,
+        version: int,
+        symbols: Collection[str],
+        since: date,
+        sessions: Collection[date],
+    ) -> Sequence[PanelColumn]:
+        """Return columns of a panel with bars from before it: the splits and dividends of old.
+
+        That is since a day, as far as bars are loaded, and the bars of some sessions besides.
+        """
+        acts = or_(BARS.c.split_ratio != 1, BARS.c.dividend != 0)
+        wanted = and_(
+            BARS.c.session >= since,
+            BARS.c.session < edition.span.first,
+            or_(acts, BARS.c.session == any_(literal(sorted(sessions), ARRAY(Date)))),
+        )
+        return await self._columns_with(edition, version, symbols, wanted)
+
+    async def _columns_with(
+        self,
+        edition: Edition,
+        version: int,
+        symbols: Collection[str] | None,
+        wanted: ColumnElement[bool],
+    ) -> Sequence[PanelColumn]:
         shown = _shown(edition, version, symbols)
         bars = (
             select(bar_rows.packed_bars().label("packed"))
             .where(
                 BARS.c.symbol == SECURITIES.c.symbol,
                 BARS.c.column_version == SECURITIES.c.column_version,
-                BARS.c.session.between(*(span or edition.span)),
+                wanted,
             )
             .lateral("bars_of_column")
         )
@@ -256,6 +290,7 @@ def _columns_of(rows: Sequence[Row[Any]]) -> list[PanelColumn]:
             reason=row.reason,
             history=bar_rows.unpack(row.packed),
             snapshot=snapshot_of(row),
+            loaded_from=row.loaded_from,
         )
         for row in rows
     ]
