@@ -31,7 +31,7 @@ from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
 from risk_engine.jobs.pool import Pool
 from risk_engine.jobs.stopwatch import calculate_in_time, seconds_by_part
-from risk_engine.repository import EVERY_ENGINE, Standing, Store
+from risk_engine.repository import EVERY_ENGINE, KEPT, Standing, Store
 
 log = structlog.get_logger()
 
@@ -69,6 +69,8 @@ class Calculator:
     scenarios: ScenarioSet | None = None
     """What is stressed; None for the scenarios that come with the program."""
     limits: ConvexityLimits = DEFAULT_LIMITS
+    kept: int = KEPT
+    """Sessions of results kept for each portfolio."""
 
     async def run(self, work: Work, finish: Finish) -> None:
         """Calculate a chunk; each of its items ends as calculated, failed or superseded."""
@@ -78,7 +80,7 @@ class Calculator:
         answers = await self._answers(chunk, books, work)
         with step("store results"):
             async with finish() as unit:
-                ended = await conclude(chunk, answers, Store(unit), unit)
+                ended = await conclude(chunk, answers, Store(unit), unit, self.kept)
         self._count(ended)
         log.info(
             "chunk_calculated",
@@ -92,7 +94,7 @@ class Calculator:
         chunk = Chunk.model_validate(work.payload)
         failure = Failure("given_up", "The calculation was given up after repeated failures.")
         answers = {item.portfolio_id: failure for item in chunk.items}
-        self._count(await conclude(chunk, answers, Store(unit), unit))
+        self._count(await conclude(chunk, answers, Store(unit), unit, self.kept))
 
     def _count(self, ended: Counter[Ending]) -> None:
         for outcome, portfolios in ended.items():
@@ -198,8 +200,13 @@ def _log_faults(books: Sequence[StoredBook], answers: Sequence[Calculated | Fail
                 )
 
 
-async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> Counter[Ending]:
-    """Store what is still current, announce how each item ended; return how many ended how."""
+async def conclude(
+    chunk: Chunk, answers: Answers, store: Store, unit: Unit, kept: int
+) -> Counter[Ending]:
+    """Store what is still current, announce how each item ended; return how many ended how.
+
+    Of each portfolio results of `kept` sessions stay.
+    """
     ids = [item.portfolio_id for item in chunk.items]
     await store.books.lock(ids)
     standings = await store.books.standings(ids)
@@ -213,7 +220,9 @@ async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> 
             calculated.append(answer)
         elif answer is not None:
             failed[item.portfolio_id] = (item.revision, answer)
-    stored = await store.results.save(calculated, chunk.as_of, chunk.panel_version, unit.now)
+    stored = await store.results.save(
+        calculated, chunk.as_of, chunk.panel_version, unit.now, kept=kept
+    )
     await store.results.save_failures(
         {(portfolio_id, EVERY_ENGINE): why for portfolio_id, why in failed.items()},
         chunk.as_of,
