@@ -255,6 +255,28 @@ async def test_rates_that_came_late_are_in_a_new_panel(world):
     assert await rates(world, MONDAY, 1) == empty
 
 
+async def test_a_curve_that_is_late_is_asked_for_again(world):
+    world.market.without_curve = {MONDAY}
+    await world.created(book(["AAPL"]))
+    late = await rates(world, MONDAY, 1)
+    shown = pa.ipc.open_stream(late).read_all()["session"]
+    assert (len(shown), shown[-1].as_py()) == (2_599, FRIDAY)
+    # Once for each preparation, not until it comes.
+    asked = len(world.market.curves_asked)
+    await world.created(book(["AAPL"]))
+    assert world.market.curves_asked[asked:] == [(FRIDAY + timedelta(days=1), MONDAY)]
+    assert [event.panel_version for event in world.announced()] == [1, 1]
+
+    world.market.without_curve = set()
+    await world.created(book(["AAPL"]))
+    assert [event.panel_version for event in world.announced()] == [1, 1, 2]
+    assert len(pa.ipc.open_stream(await rates(world, MONDAY, 2)).read_all()) == 2_600
+    # What was published stays as it was.
+    assert await rates(world, MONDAY, 1) == late
+    await world.created(book(["AAPL"]))
+    assert len(world.market.curves_asked) == asked + 2
+
+
 async def test_a_panel_of_before_there_were_snapshots_stays_as_it_was(world):
     """As the migration leaves it: of the old format, its books' options not known."""
     held = book(["AAPL", option("A", "MSFT")])

@@ -1,7 +1,7 @@
 """An account's sessions are kept without a hole, and read back."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from common.events.risk_engine import CalculationFailed, RiskCalculated
+from risk_engine.domain import ENGINES
 from risk_engine.jobs.calculate import Calculator
 from risk_engine.repository.history import Histories
 from tests.support.harness import Harness, running
@@ -252,3 +253,39 @@ async def test_nights_that_end_in_the_wrong_order_come_to_the_same_as_in_the_rig
     await engine.deliver(prices_ready(account))
     await engine.eventually(ended(engine, RiskCalculated, 5))
     assert {one.as_of for one in engine.bus.events(RiskCalculated)[3:]} == {OPENED[2], AS_OF}
+
+
+async def test_results_of_so_many_sessions_are_kept_and_every_snapshot(engine, market):
+    """A night's results of a book are 50 kB and more: without an end they would be the disk."""
+    account, other = book(position("ACME", 100)), book(position("BOLT", 1))
+    await calculated(engine, account)
+    await calculated(engine, other, count=2)
+    columns = "engine, revision, panel_version, status, model_version, input_hash, packed"
+    await execute(
+        engine,
+        f"INSERT INTO risk_engine.results (portfolio_id, as_of, calculated_at, {columns})"
+        f" SELECT portfolio_id, as_of - day, calculated_at, {columns}"
+        " FROM risk_engine.results, generate_series(1, 20) AS day",
+    )
+    market.publish(engine.neighbours, panel_version=2)
+    await calculated(engine, account, panel_version=2, count=3)
+
+    found = await execute(
+        engine,
+        "SELECT portfolio_id, count(DISTINCT as_of) AS sessions, min(as_of) AS oldest,"
+        " count(*) AS results FROM risk_engine.results GROUP BY portfolio_id",
+    )
+    rows = {row.portfolio_id: row for row in found}
+    assert rows[account.portfolio_id].sessions == 5
+    assert rows[account.portfolio_id].oldest == AS_OF - timedelta(days=4)
+    assert rows[account.portfolio_id].results == 5 * len(ENGINES)
+    # Nobody else's: each goes with its own next calculation.
+    assert rows[other.portfolio_id].sessions == 21
+    kept = (await sessions(engine, account))["snapshots"]
+    assert [one["session"] for one in kept] == [day.isoformat() for day in OPENED]
+    shown = await engine.http.get(
+        f"/api/v1/analytics/portfolio/{account.portfolio_id}/report",
+        headers=engine.neighbours.bearer(ADA),
+    )
+    assert shown.json()["engines"]["valuation"]["as_of"] == AS_OF.isoformat()
+    assert shown.json()["engines"]["valuation"]["panel_version"] == 2

@@ -89,12 +89,12 @@ async def read_rates_of_panel(
     """Return the Treasury's curves that a panel shows, as an Arrow IPC stream."""
     panels = Panels(unit)
     edition = await _edition(panels, as_of, version)
-    first = await panels.curves_from(edition, version)
+    shown = await panels.curves_shown(edition, version)
     # Weak: rates are the same in every panel that shows them, though each names its own version.
-    etag = "W/" + _etag(f"{as_of}.rates", f"{edition.source} from {first}")
+    etag = "W/" + _etag(f"{as_of}.rates", f"{edition.source} of {shown}")
     if _has(request, etag):
         return _unchanged(etag)
-    curves = await panels.curves(edition, first)
+    curves = await panels.curves(edition, shown)
     return _for_good(rates.encode(edition, version, curves), etag)
 
 

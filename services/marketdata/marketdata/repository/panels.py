@@ -92,6 +92,7 @@ class Panels:
                 first_session=edition.span.first,
                 format=edition.format,
                 curves_from=edition.rates.first if state.has_curves(edition) else None,
+                curves_through=state.curves_through(edition),
                 reference_from=edition.reference and edition.reference.span.first,
                 reference=edition.reference and sorted(edition.reference.symbols),
                 cross_section=None
@@ -140,24 +141,26 @@ class Panels:
         shares = None if row.cross_section is None else frozenset(row.cross_section)
         return Edition(Source(row.provider, row.model_version), span, row.format, reference, shares)
 
-    async def curves_from(self, edition: Edition, version: int) -> date | None:
-        """Return the oldest session of a panel's rates; None where they came after it."""
+    async def curves_shown(self, edition: Edition, version: int) -> Span | None:
+        """Return the sessions of a panel's rates; None where they came after it."""
         found = await self._connection.execute(
-            select(PANELS.c.curves_from).where(
-                PANELS.c.as_of == edition.as_of, PANELS.c.version == version
-            )
+            select(
+                PANELS.c.curves_from,
+                func.coalesce(PANELS.c.curves_through, PANELS.c.as_of).label("through"),
+            ).where(PANELS.c.as_of == edition.as_of, PANELS.c.version == version)
         )
-        first: date | None = found.scalar_one()
-        return first
+        row = found.one()
+        return None if row.curves_from is None else Span(row.curves_from, row.through)
 
-    async def curves(self, edition: Edition, first: date | None) -> Curves:
-        """Return the rates of an edition from a session on; none where that is none."""
+    async def curves(self, edition: Edition, shown: Span | None) -> Curves:
+        """Return the rates of an edition in a span of sessions; none where that is none."""
+        first, last = shown or (None, None)
         rows = await self._connection.execute(
             select(CURVES.c.session, CURVES.c.rates)
             .where(
                 CURVES.c.provider == edition.source.provider,
                 CURVES.c.model_version == edition.source.model_version,
-                CURVES.c.session.between(first, edition.as_of),
+                CURVES.c.session.between(first, last),
             )
             .order_by(CURVES.c.session)
         )

@@ -31,7 +31,7 @@ from risk_engine.handlers import CALCULATE, Chunk
 from risk_engine.jobs.conclusion import Answers, Ending, States, conclude, history_start
 from risk_engine.jobs.pool import Pool
 from risk_engine.jobs.stopwatch import calculate_in_time, seconds_by_part
-from risk_engine.repository import EVERY_ENGINE, Store
+from risk_engine.repository import EVERY_ENGINE, KEPT, Store
 
 log = structlog.get_logger()
 
@@ -61,6 +61,8 @@ class Calculator:
     scenarios: ScenarioSet | None = None
     """What is stressed; None for the scenarios that come with the program."""
     limits: ConvexityLimits = DEFAULT_LIMITS
+    kept: int = KEPT
+    """Sessions of results kept for each portfolio."""
 
     async def run(self, work: Work, finish: Finish) -> None:
         """Calculate a chunk; each of its items ends as calculated, failed or superseded.
@@ -73,7 +75,7 @@ class Calculator:
         answers = await self._answers(chunk, books, work)
         with step("store results"):
             async with finish() as unit:
-                ended = await conclude(chunk, answers, states, Store(unit), unit)
+                ended = await conclude(chunk, answers, states, Store(unit), unit, kept=self.kept)
         self._count(ended)
         log.info(
             "chunk_calculated",
@@ -87,7 +89,7 @@ class Calculator:
         chunk = Chunk.model_validate(work.payload)
         failure = Failure("given_up", "The calculation was given up after repeated failures.")
         answers = {item.portfolio_id: failure for item in chunk.items}
-        self._count(await conclude(chunk, answers, {}, Store(unit), unit))
+        self._count(await conclude(chunk, answers, {}, Store(unit), unit, kept=self.kept))
 
     def _count(self, ended: Counter[Ending]) -> None:
         for outcome, portfolios in ended.items():

@@ -32,13 +32,14 @@ def history_start(as_of: date) -> date:
 
 
 async def conclude(
-    chunk: Chunk, answers: Answers, states: States, store: Store, unit: Unit
+    chunk: Chunk, answers: Answers, states: States, store: Store, unit: Unit, *, kept: int
 ) -> Counter[Ending]:
     """Store what is still current, announce how each item ended; return how many ended how.
 
     What was calculated from a history that is not as it was any more is left to be calculated
     again; nothing is announced of it yet. Where a session's row changed and later sessions have
     results already, those are calculated again: so it does not matter in which order nights end.
+    Of each portfolio results of `kept` sessions stay.
     """
     ids = [item.portfolio_id for item in chunk.items]
     await store.books.lock(ids)
@@ -58,7 +59,7 @@ async def conclude(
                 again.append(item)
         elif answer is not None:
             failed[item.portfolio_id] = (item.revision, answer)
-    stored = await _save(chunk, calculated, store, unit)
+    stored = await _save(chunk, calculated, store, unit, kept)
     if again:
         unit.enqueue(CALCULATE, chunk.model_copy(update={"items": tuple(again)}))
     await store.results.save_failures(
@@ -85,13 +86,15 @@ async def conclude(
 
 
 async def _save(
-    chunk: Chunk, calculated: Sequence[Calculated], store: Store, unit: Unit
+    chunk: Chunk, calculated: Sequence[Calculated], store: Store, unit: Unit, kept: int
 ) -> Collection[UUID]:
     """Store results, and have calculated again what came after and rests on them."""
     today = (chunk.as_of, chunk.as_of + timedelta(days=1))
     later = await store.histories.later([one.portfolio_id for one in calculated], chunk.as_of)
     before = await store.histories.states(later, *today) if later else {}
-    stored = await store.results.save(calculated, chunk.as_of, chunk.panel_version, unit.now)
+    stored = await store.results.save(
+        calculated, chunk.as_of, chunk.panel_version, unit.now, kept=kept
+    )
     after = await store.histories.states(later, *today) if later else {}
     changed = {one.portfolio_id: one.revision for one in calculated if one.portfolio_id in stored}
     resting: defaultdict[Later, list[Item]] = defaultdict(list)
