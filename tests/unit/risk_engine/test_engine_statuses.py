@@ -78,7 +78,7 @@ def unexplained(found):
         for name, one in found.items()
         for engine in ENGINES
         if one.results[engine].status in LOWERED
-        and not codes(one, engine) & {*REASONS[engine], LEANS_ON_VALUATION}
+        and not codes(one, engine) & {*REASONS[engine], LEANS_ON_VALUATION, "unsupported_currency"}
     ]
 
 

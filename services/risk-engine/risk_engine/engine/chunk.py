@@ -202,7 +202,10 @@ def _at_best(answer: EngineResult, valuation: Status) -> EngineResult:
     # What leans on a value that lacks prices lacks them too, be it told from factors.
     if valuation not in _LACKING or answer.status in _LACKING:
         return answer
-    notes = [*answer.payload["notes"], {"code": LEANS_ON_VALUATION, "message": _LEANS}]
+    notes = answer.payload["notes"]
+    # Of positions in another currency every engine says it already.
+    if all(note["code"] != "unsupported_currency" for note in notes):
+        notes = [*notes, {"code": LEANS_ON_VALUATION, "message": _LEANS}]
     return EngineResult("partial", {**answer.payload, "notes": notes})
 
 
