@@ -13,6 +13,10 @@ MANIFESTS := pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyprojec
 TEST_DATABASE_URL ?=
 TEST_BROKER ?=
 export TEST_DATABASE_URL TEST_BROKER
+# Where it is set, each worker, and each process that a test starts, compiles all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
+# Two of them mostly wait for systems that they have started (tests/support/lanes.py).
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 
 .PHONY: help
 help: ## This list
@@ -36,10 +40,11 @@ up-processes: .venv/.runtime ## The same as seven processes: DATABASE_URL=… BR
 
 .PHONY: test
 test: .venv/.dev ## All tests; RabbitMQ's need TEST_BROKER, Postgres is ours unless TEST_DATABASE_URL
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: check
-check: lint types imports documents ## What CI runs: lint, types, import contracts, documents, all tests
+check: .venv/.dev ## What CI runs: lint, types, import contracts, documents, all tests
+	@$(MAKE) --no-print-directory -j 2 types lint imports documents
 	@REQUIRE_RABBITMQ=1 $(MAKE) --no-print-directory test
 
 .PHONY: lint

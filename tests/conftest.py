@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from xdist.remote import Producer
 
 from common.telemetry import configure_logging
 from tests.support.databases import FreshDatabase, copied_database, migrated_template
+from tests.support.lanes import Lanes
 
 for _name in list(os.environ):
     # A developer's own settings must not reach the services under test.
@@ -53,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fail a check from which the RabbitMQ tests have vanished, by whatever change."""
     if REQUIRE_RABBITMQ and not any(item.get_closest_marker("rabbitmq") for item in items):
         raise pytest.UsageError("no RabbitMQ test was collected, and `make check` needs them")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes | None:
+    """Order whole files by how much they wait; any other `--dist` is xdist's affair."""
+    return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from common.bootstrap import NotBootstrapped
 from common.errors import Unavailable
 from common.home import HomeSettings, database_address, write_private
+from common.memory import save_memory
 from common.process import Build, platform, settings_sentence, settle
 from common.service import host, listen, stop_on_signals
 from common.settings import SERVICES, OwnPorts, SharedSettings
@@ -53,6 +54,7 @@ def run(journey: Journey | None = None, *, once: bool = False, log_to_home: bool
 
     Raises `HostFailed` with one sentence when it cannot start.
     """
+    save_memory()
     # Services import numpy, SQLAlchemy and more: a second or two, spent while Postgres starts.
     loading = _Loading()
     loading.start()

@@ -70,7 +70,12 @@ async def a_night(contracts: int) -> Night:
     source = provider()
     span = Span(calendar.session_back(AS_OF, SESSIONS - 1), AS_OF)
     long_span = Span(calendar.session_back(AS_OF, REFERENCE_SESSIONS - 1), AS_OF)
-    edition = Edition(Source("simulated", "night"), span, reference=Reference(REFERENCE, long_span))
+    edition = Edition(
+        Source("simulated", "night"),
+        span,
+        reference=Reference(REFERENCE, long_span),
+        cross_section=source.cross_section,
+    )
     shares = await _columns(source, source._market.symbols(), span)
     listed = await _quoted(source, list(shares), contracts)
     reference = await _columns(source, sorted(REFERENCE), long_span)
@@ -92,7 +97,10 @@ async def a_night(contracts: int) -> Night:
         },
         contracts=sorted(listed),
         reference=wire.encode_reference(
-            edition, list(reference.values()), await source.benchmark(AS_OF)
+            edition,
+            list(reference.values()),
+            await source.benchmark(AS_OF),
+            [shares[symbol] for symbol in sorted(source.cross_section)],
         ),
         rates=rates.encode(edition, 1, await source.curves(long_span.first, AS_OF)),
     )

@@ -18,7 +18,14 @@ from risk_engine.quant.regression import (
 )
 from risk_engine.quant.shrinkage import Prior, choose_prior
 from tests.benchmarks.figures import SEED, Figures, size
-from tests.support.factor_truth import covered, estimates, panel_of, slope, stocks
+from tests.support.factor_truth import (
+    covered,
+    estimates,
+    found_by_engine,
+    panel_of,
+    slope,
+    stocks,
+)
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 
@@ -119,6 +126,34 @@ def test_on_the_simulated_market_intervals_cover_the_truth(figures: Figures):
     )
     for name, share in shares.items():
         assert 0.93 < share < 0.97, name
+    for name, value in slopes.items():
+        assert 0.95 < value < 1.05, name
+
+
+def test_with_its_own_beliefs_the_engine_is_as_good_as_it_says(figures: Figures):
+    symbols = stocks(every=STOCKS_EVERY)
+    found = [found_by_engine(seed, symbols) for seed in range(SEEDS)]
+    shares = {
+        "market beta": [covered(one.shrunk, one.shrunk_error, one.beta) for one in found],
+        "loadings": [covered(one.loadings, one.loading_errors, one.true) for one in found],
+    }
+    truth = np.concatenate([one.beta for one in found])
+    slopes = {
+        "market beta": slope(np.concatenate([one.shrunk for one in found]), truth),
+        "joint": slope(np.concatenate([one.loadings[:, 0] for one in found]), truth),
+    }
+    figures.add(
+        f"The engine's: 95 % intervals that hold the truth, {SEEDS} seeds, {len(symbols)} stocks",
+        ", ".join(f"{name} {np.mean(hits):.1%}" for name, hits in shares.items()),
+        "93-97 %",
+    )
+    figures.add(
+        "The engine's: true market beta per unit of the estimate",
+        ", ".join(f"{name} {value:.3f}" for name, value in slopes.items()),
+        "0.95-1.05",
+    )
+    for name, hits in shares.items():
+        assert 0.93 < np.mean(hits) < 0.97, name
     for name, value in slopes.items():
         assert 0.95 < value < 1.05, name
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from common.events.risk_engine import CalculationFailed, RiskCalculated
 from common.service import Platform, Service
-from risk_engine.domain import BUILT
+from risk_engine.domain import ENGINES
 from risk_engine.main import build
 from risk_engine.settings import Settings
 from tests.benchmarks.figures import Figures, size
@@ -56,13 +56,13 @@ async def test_a_night(database, tmp_path, figures: Figures, night: list[Night],
             seconds = time.perf_counter() - began
         assert not engine.bus.events(CalculationFailed)
         for calculated in engine.bus.events(RiskCalculated):
-            assert calculated.model_dump()["engines"].keys() == set(BUILT)
+            assert calculated.model_dump()["engines"].keys() == set(ENGINES)
         async with engine.service.database.engine.connect() as connection:
             stored = await connection.execute(
                 text("SELECT count(*), sum(length(packed)) FROM risk_engine.results")
             )
             rows, volume = stored.one()
-        assert rows == len(accounts) * len(BUILT)
+        assert rows == len(accounts) * len(ENGINES)
         chunks = -(-len(accounts) // CHUNK)
         figures.add(
             f"a night of {len(accounts):,} books (60 shares, 15 of {CONTRACTS:,} options each; "

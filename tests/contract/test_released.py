@@ -30,6 +30,13 @@ def golden(contract: type[Message], name: str) -> dict[str, Any]:
     return document
 
 
+def goldens(contract: type[Message]) -> list[Message]:
+    key = contract.routing_key()
+    return [
+        read(json.loads(path.read_text())["body"], key) for path in FILES if path.parent.name == key
+    ]
+
+
 def read(body: Mapping[str, Any], routing_key: str) -> Message:
     return Envelope.from_bytes(json.dumps(body).encode(), routing_key).message()
 
@@ -57,9 +64,11 @@ def contained(wanted: Any, found: Any) -> Any:
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.routing_key())
 def test_every_contract_has_a_golden_message_with_all_fields_and_one_with_the_least(contract):
+    # A field that came after a release is in a message beside the frozen one.
     full = read(golden(contract, "full")["body"], contract.routing_key())
+    parts = [part for one in goldens(contract) for part in models(one)]
     for model in {type(part) for part in models(full)}:
-        whole = [part for part in models(full) if isinstance(part, model)]
+        whole = [part for part in parts if isinstance(part, model)]
         assert any(part.model_fields_set == set(model.model_fields) for part in whole), model
     if all(not optional(type(part)) for part in models(full)):
         return

@@ -30,6 +30,7 @@ HEARD = {
     "user.registered.v1",
     "session.revoked.v1",
     "portfolio.created.v1",
+    "portfolio.changed.v1",
     "securities.enriched.v1",
     "prices.ready.v1",
     "prices.incomplete.v1",
@@ -40,8 +41,7 @@ HEARD = {
     "scheduler.run_job.v1",
 }
 NOT_SAID_YET = {
-    "portfolio.changed.v1",  # nothing changes or deletes a portfolio over HTTP so far
-    "portfolio.deleted.v1",
+    "portfolio.deleted.v1",  # nothing deletes a portfolio over HTTP so far
     "calculation.failed.v1",  # needs a fault
     "insight.generated.v1",  # chat is not built
 }
@@ -136,6 +136,40 @@ async def test_calculating_again_gives_the_same_numbers_under_a_new_run(system: 
     assert after["engines"]["valuation"]["totals"] == before["engines"]["valuation"]["totals"]
 
 
+async def test_another_equity_balance_moves_cash_and_net_asset_value_by_the_difference(
+    system: System,
+):
+    async with Client(system.address) as client:
+        await newcomer(client)
+        portfolio_id = await uploaded(client, csv("AAPL,10,150.00,2024-01-16"))
+        before = (await client.report(portfolio_id))["engines"]["valuation"]
+        path = f"/analytics/portfolio/{portfolio_id}/equity"
+        stated = await client._ask("PUT", path, json={"equity_balance": 120000.5})
+
+        async def calculated() -> bool:
+            return bool((await client.report(portfolio_id))["book_revision"] == 2)
+
+        await eventually(calculated)
+        told = await told_until(client, portfolio_id, ENDED | {"portfolio.changed"})
+        report = await client.report(portfolio_id)
+        overview = await client._ask("GET", f"/analytics/portfolio/{portfolio_id}/overview")
+        (shown,) = await client.portfolios()
+        again = await client._ask("PUT", path, json={"equity_balance": 120000.50})
+    after = report["engines"]["valuation"]
+    assert (stated["revision"], stated["equity_balance"]) == (2, 120000.5)
+    changed = next(each for each in told if each.name == "portfolio.changed")
+    assert (changed.data["revision"], changed.data["run_id"]) == (2, None)
+    for name in ("equity_balance", "cash", "opening_cash", "net_asset_value"):
+        moved = after["totals"][name] - before["totals"][name]
+        assert moved == pytest.approx(20_000.5, abs=0.005), name
+    for name in ("net_market_value", "unrealized_pnl", "opening_session"):
+        assert after["totals"][name] == before["totals"][name]
+    assert overview["equity_balance"] == 120000.5
+    assert (report["stale"], report["snapshots"][-1]["revision"]) == (False, 2)
+    assert shown["total_value"] == report["net_asset_value"] == after["totals"]["net_asset_value"]
+    assert (again["changed"], again["revision"]) == (False, 2)
+
+
 async def test_an_unknown_symbol_is_imported_and_named_in_the_coverage(system: System):
     async with Client(system.address) as client:
         await newcomer(client)
@@ -183,6 +217,7 @@ async def test_a_stream_cut_after_every_event_loses_and_repeats_nothing(system: 
     [
         ("GET", "/analytics/portfolio/{id}/report"),
         ("GET", "/analytics/portfolio/{id}/overview"),
+        ("PUT", "/analytics/portfolio/{id}/equity"),
         ("GET", "/portfolio/{id}/events"),
         ("POST", "/portfolio/{id}/calculate"),
         ("POST", "/analytics/portfolio/{id}/calculate"),
@@ -316,7 +351,10 @@ async def test_every_message_of_a_journey_is_heard_and_is_as_asyncapi_describes_
 ):
     async with Client(system.address) as client:
         await newcomer(client)
-        await uploaded(client, csv("AAPL,1,150.00,2024-01-16"))
+        portfolio_id = await uploaded(client, csv("AAPL,1,150.00,2024-01-16"))
+        await client._ask(
+            "PUT", f"/analytics/portfolio/{portfolio_id}/equity", json={"equity_balance": 2000}
+        )
         await client._ask("POST", "/auth/logout")
         await newcomer(client)
         await uploaded(client, csv("AAPL,1,150.00,2024-01-16", "ZZZZQ,5,10.00,2024-01-16"))

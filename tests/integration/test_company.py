@@ -7,14 +7,17 @@ import pytest
 from pydantic import TypeAdapter
 
 from common.events.onboarding import Book, BookPosition
-from risk_engine.domain import BUILT, Market
+from risk_engine.domain import ENGINES, Market
 from risk_engine.engine.chunk import Calculated, StoredBook, calculate
 from risk_engine.engine.memo import Memo
 from tests.support.odd_books import odd_books, odd_market
 
 _POSITIONS = TypeAdapter(tuple[BookPosition, ...])
 BOOKS = odd_books()
-COMPARED = ("everything", "net short", "only private assets", "one position")
+COMPARED = (
+    *("everything", "net short", "only private assets", "one position"),
+    "positions in other currencies",
+)
 
 
 def stored(book: Book) -> StoredBook:
@@ -55,9 +58,9 @@ def alone(book: Book, market: Market) -> Calculated:
 @pytest.mark.parametrize("name", COMPARED)
 def test_a_book_alone_has_the_same_results_as_among_others(name, market, among_all):
     found = alone(BOOKS[name], market)
-    assert found.results.keys() == set(BUILT), found.failed
+    assert found.results.keys() == set(ENGINES), found.failed
     different = [
-        engine for engine in BUILT if found.results[engine] != among_all[name].results[engine]
+        engine for engine in ENGINES if found.results[engine] != among_all[name].results[engine]
     ]
     assert not different
 

@@ -1,10 +1,12 @@
 """What every panel shows over ten years, and what its benchmark is made of."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from sqlalchemy import text
 
@@ -256,3 +258,61 @@ async def reference(world: World, as_of: date, version: int) -> bytes:
     assert answered.status_code == 200, answered.text
     content: bytes = answered.content
     return content
+
+
+SHARES = frozenset({"BIG", "SMALL"})
+
+
+async def test_a_cross_section_follows_the_reference_over_the_panel_s_own_sessions(
+    database, tmp_path
+):
+    market = FakeMarket({"AAPL"}, cross_section=SHARES)
+    async with marketdata(database, tmp_path, market, reference_sessions=SESSIONS) as world:
+        await world.created(book(["AAPL"]))
+        content = await reference(world, MONDAY, 1)
+        bars, panel = read(await world.panel(MONDAY, 1))
+        shares, said = read_second(content)
+        assert set(said["securities"]) == SHARES
+        assert (said["sessions"], said["missing"]) == (panel["sessions"], {})
+        shown = bars.filter(pc.is_in(bars["symbol"], pa.array(sorted(SHARES))))
+        assert shares.replace_schema_metadata() == shown.replace_schema_metadata()
+        # Readers of before there was one see the reference alone.
+        assert set(read(content)[1]["securities"]) == set(REFERENCE)
+
+
+async def test_a_share_that_cannot_be_had_is_named_and_what_was_published_stays(database, tmp_path):
+    market, held = FakeMarket({"AAPL"}, cross_section=SHARES), book(["AAPL"])
+    market.listed.discard("SMALL")
+    async with marketdata(database, tmp_path, market, reference_sessions=SESSIONS) as world:
+        await world.created(held)
+        before = await reference(world, MONDAY, 1)
+        assert read_second(before)[1]["missing"] == {"SMALL": "unknown_symbol"}
+        market.listed.add("SMALL")
+        await world.created(book(["SMALL"]))
+        assert await reference(world, MONDAY, 1) == before
+
+
+async def test_another_cross_section_begins_an_edition_and_changes_no_panel_of_before(
+    database, tmp_path
+):
+    held = book(["AAPL"])
+    contents: list[bytes] = []
+    for number, shares in enumerate((frozenset[str](), SHARES, SHARES - {"BIG"}), 1):
+        market = FakeMarket({"AAPL"}, cross_section=shares)
+        async with marketdata(database, tmp_path, market, reference_sessions=SESSIONS) as world:
+            await (world.created(held) if number == 1 else world.requested(held, as_of=MONDAY))
+            for version, before in enumerate(contents, 1):
+                assert await reference(world, MONDAY, version) == before
+            contents.append(await reference(world, MONDAY, number))
+    assert read_second(contents[0]) is None
+    assert [len(read_second(one)[1]["securities"]) for one in contents[1:]] == [2, 1]
+
+
+def read_second(content: bytes) -> Any:
+    """Return the second table of an answer with what it says of itself; None without one."""
+    reader = pa.BufferReader(content)
+    pa.ipc.open_stream(reader).read_all()
+    if reader.tell() == reader.size():
+        return None
+    table = pa.ipc.open_stream(reader).read_all()
+    return table, json.loads(table.schema.metadata[b"sigmasight"])

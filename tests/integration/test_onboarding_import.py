@@ -117,6 +117,35 @@ async def test_the_event_names_run_and_owner_and_holds_the_book_as_it_is_stored(
     assert stored.model_dump_json() == book.model_dump_json()
 
 
+async def test_the_event_says_what_a_position_is_in_and_so_does_the_stored_book(onboarding):
+    rows = (line("AAPL"), line("SAP", currency="eur"), line("CASH_CHF", "1", "5000"))
+    assert (await upload(onboarding, USER, csv_bytes(*rows))).status_code == 201
+
+    book = await announced(onboarding)
+    assert [one.currency for one in lots(book)] == ["USD", "EUR", "CHF"]
+    assert book.currency == "USD"
+    stored = await book_at(onboarding, book.portfolio_id)
+    assert stored.model_dump_json() == book.model_dump_json()
+
+
+async def test_a_lot_that_the_release_before_writes_is_in_dollars(onboarding):
+    body = (await upload(onboarding, USER)).json()
+    async with onboarding.service.database.engine.begin() as connection:
+        columns = (
+            "portfolio_id, since_revision, place, symbol, position_type, investment_class, "
+            "quantity, multiplier, entry_price, entry_date"
+        )
+        await connection.execute(
+            text(
+                f"INSERT INTO onboarding.positions (position_id, {columns}) "
+                f"SELECT gen_random_uuid(), {columns} FROM onboarding.positions "
+                "WHERE symbol = 'AAPL'"
+            )
+        )
+    book = await book_at(onboarding, body["portfolio_id"])
+    assert [one.currency for one in lots(book)] == ["USD"] * 4
+
+
 async def test_every_kind_of_lot_comes_back_exactly_as_it_was_written(onboarding):
     rows = (
         line("BRK-B", "0.000001", "99999999999999.99"),

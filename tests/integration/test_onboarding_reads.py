@@ -162,10 +162,73 @@ async def test_positions_show_signed_figures_or_say_why_not(onboarding, portfoli
     assert (by_symbol["ART_1"]["market_value"], by_symbol["ART_1"]["reason"]) == (None, "private")
     assert answer["summary"] == {
         "total_positions": 4,
+        "unsupported_currency_positions": 0,
         "priced_positions": 2,
         "total_market_value": 750,
         "total_unrealized_pnl": 1312.5,
         "total_cost_basis": 1000 + 1562.5 + 1100 + 5000,
+    }
+
+
+async def test_positions_in_another_currency_are_listed_with_the_reason_and_in_no_sum(onboarding):
+    rows = (
+        line("AAPL", "10", "100"),
+        line("SAP", "10", "150", currency="EUR"),
+        call("SAP_CALL", quantity="2", price="4", underlying_symbol="SAP", currency="EUR"),
+        line("CASH_EUR", "1", "700"),
+        line("UBS", "5", "20", currency="CHF", exit_date="2024-02-15", exit_price="25"),
+    )
+    answer = await upload(onboarding, USER, csv_bytes(*rows))
+    created = answer.json()
+    assert (answer.status_code, created["positions_imported"]) == (201, 5)
+    assert created["unsupported_currency_positions"] == 4
+    assert created["message"] == (
+        "Imported 5 positions into 'Main'. 4 positions in another currency than USD will be "
+        "listed, but count in no total."
+    )
+    known = await positions(onboarding, USER, "?include_closed=true")
+    onboarding.neighbours.answers[VALUATIONS] = {
+        "valuations": {
+            created["portfolio_id"]: {
+                "available": True,
+                "book_revision": 1,
+                "totals": {"net_asset_value": 485_500, "net_market_value": 1_500},
+                "positions": [
+                    {
+                        "position_id": known["AAPL"]["id"],
+                        "market_price": 150,
+                        "market_value": 1_500,
+                        "unrealized_pnl": 500,
+                    },
+                    *(
+                        {"position_id": known[one]["id"], "reason": "unsupported_currency"}
+                        for one in ("SAP", "SAP_CALL", "CASH_EUR", "UBS")
+                    ),
+                ],
+            }
+        }
+    }
+    shown = (await get(onboarding, f"{DETAILS}?include_closed=true", USER)).json()
+
+    assert {one["symbol"]: one["currency"] for one in shown["positions"]} == {
+        "AAPL": "USD",
+        "SAP": "EUR",
+        "SAP_CALL": "EUR",
+        "CASH_EUR": "EUR",
+        "UBS": "CHF",
+    }
+    for one in shown["positions"][1:]:
+        assert one["reason"] == "unsupported_currency"
+        figures = ("current_price", "market_value", "unrealized_pnl", "realized_pnl")
+        assert [one[name] for name in figures] == [None] * 4
+    assert shown["positions"][1]["cost_basis"] == 1_500
+    assert shown["summary"] == {
+        "total_positions": 5,
+        "unsupported_currency_positions": 4,
+        "priced_positions": 1,
+        "total_market_value": 1_500,
+        "total_unrealized_pnl": 500,
+        "total_cost_basis": 1_000,
     }
 
 
@@ -233,6 +296,7 @@ async def test_without_figures_the_book_is_shown_with_the_reason(
         assert read["valuation"]["available"] is False
         assert read["valuation"]["reason"] == reason
     assert {position["reason"] for position in listed["positions"]} == {reason}
+    assert {position["currency"] for position in listed["positions"]} == {"USD"}
     assert listed["summary"]["total_market_value"] is None
     assert listed["summary"]["total_cost_basis"] == 8662.5
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from common.events.marketdata import PricesIncomplete
 from common.events.onboarding import PortfolioDeleted
 from common.events.risk_engine import CalculationFailed, CalculationProgressed, RiskCalculated
 from common.events.topology import TOPOLOGY
-from risk_engine.domain import BUILT
+from risk_engine.domain import ENGINES
 from risk_engine.handlers import SUBSCRIPTIONS
 from risk_engine.tables import METADATA
 from tests.support.harness import Harness, running
@@ -69,13 +70,13 @@ async def test_a_book_and_its_prices_become_a_report(engine, market):
     await engine.deliver(prices_ready(account), run_id=run_id)
 
     (calculated,) = await engine.eventually(ended(engine, RiskCalculated))
-    assert calculated.engines.keys() == set(BUILT)
+    assert calculated.engines.keys() == set(ENGINES)
     assert calculated.engines["valuation"] == "ok"
     assert calculated.net_asset_value == 10_000
     told = [one for one in engine.bus.published if one.name == RiskCalculated.NAME]
     assert (told[0].run_id, told[0].user_id) == (run_id, ADA)
     (progressed,) = engine.bus.events(CalculationProgressed)
-    assert (progressed.stage, progressed.done, progressed.total) == ("valuation", 0, len(BUILT))
+    assert (progressed.stage, progressed.done, progressed.total) == ("valuation", 0, len(ENGINES))
 
     answer = (await report(engine, account)).json()
     assert answer["available"]
@@ -174,7 +175,7 @@ async def test_deliveries_repeated_change_nothing(engine, market):
 
     await work_is_done(engine)
     assert len(engine.bus.events(RiskCalculated)) == 1
-    assert await count(engine, "results") == len(BUILT)
+    assert await count(engine, "results") == len(ENGINES)
 
 
 async def test_an_older_panel_does_not_replace_a_newer_result(engine, market):
@@ -355,6 +356,31 @@ async def test_the_opening_cash_is_kept_for_when_the_panel_no_longer_reaches_it(
         row = (await connection.execute(text("SELECT * FROM risk_engine.openings"))).one()
     assert (row.portfolio_id, row.session) == (account.portfolio_id, account.opening_session)
     assert row.opening_cash == 8_800
+
+
+async def test_the_stored_opening_cash_follows_the_stated_equity_once(engine, market):
+    account = book(position("ACME", 100))
+    await engine.deliver(event(account))
+    await engine.deliver(prices_ready(account))
+    await engine.eventually(ended(engine, RiskCalculated))
+    restated = account.model_copy(
+        update={"revision": 2, "equity_balance": account.equity_balance + Decimal("250.25")}
+    )
+
+    async def opening_cash() -> Decimal:
+        async with engine.service.database.engine.connect() as connection:
+            found = await connection.execute(text("SELECT opening_cash FROM risk_engine.openings"))
+            return Decimal(found.scalar_one())
+
+    # The positions were worth 1,200 of 10,000 at the opening, and still were of 10,250.25; older
+    # news and a repeat change nothing.
+    for news in (restated, restated, account):
+        await engine.deliver(event(news))
+        assert await opening_cash() == Decimal("9050.25")
+    await engine.deliver(prices_ready(restated))
+    calculated = await engine.eventually(ended(engine, RiskCalculated, 2))
+    assert calculated[-1].net_asset_value == 10_250.25
+    assert await opening_cash() == Decimal("9050.25")
 
 
 async def test_the_migrated_schema_is_the_one_the_code_describes(engine):

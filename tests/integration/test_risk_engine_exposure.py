@@ -1,39 +1,20 @@
 """Exposures over HTTP: calculated, stored, and read in the shapes clients know."""
 
-from collections.abc import AsyncIterator
-from uuid import UUID
-
 import pytest
 
 from common.events.risk_engine import RiskCalculated
-from tests.support.harness import Harness, running
+from tests.integration.risk_engine_world import GRACE, engine, get
 from tests.support.risk_engine import (
-    ADA,
-    Marketdata,
     book,
     ended,
     event,
     position,
     prices_ready,
-    service,
 )
 
-GRACE = UUID(int=0x6ACE)
+__all__ = ["engine"]
+
 READS = ("exposure", "sector-exposure", "concentration")
-
-
-@pytest.fixture
-async def engine(database, tmp_path) -> AsyncIterator[Harness]:
-    async with running("risk-engine", service, database, tmp_path) as harness:
-        Marketdata({"ACME": 12.0, "BOLT": 50.0}).publish(harness.neighbours)
-        yield harness
-
-
-async def get(engine: Harness, portfolio_id: UUID, what: str, user_id=ADA):
-    return await engine.http.get(
-        f"/api/v1/analytics/portfolio/{portfolio_id}/{what}",
-        headers=engine.neighbours.bearer(user_id),
-    )
 
 
 async def test_exposures_are_read_once_they_are_calculated(engine):

@@ -19,7 +19,7 @@ from marketdata.clients.simulator import SimulatedMarket
 from marketdata.domain import REFERENCE, TENORS, Provider
 from risk_engine.clients import Panels
 from risk_engine.clients.columns import BARS, SAID
-from risk_engine.domain import Market, Prices, Security
+from risk_engine.domain import Dividend, Market, Prices, Security
 from tests.integration.marketdata_world import World, marketdata
 from tests.support.market import FRIDAY, MONDAY, FakeMarket, book, closed, option
 from tests.support.simulated import simulated_market
@@ -111,6 +111,11 @@ async def test_snapshots_are_of_shares_and_contracts_and_an_option_has_no_column
             abs=0,
             nan_ok=True,
         )
+    declared = world.market.said("AAPL", MONDAY).dividends
+    assert len(declared) == 2
+    assert snapshots.dividends == {
+        "AAPL": tuple(Dividend(one.ex_date, one.amount) for one in declared)
+    }
 
 
 async def test_securities_say_who_shares_and_the_reference_are(world):
@@ -119,6 +124,30 @@ async def test_securities_say_who_shares_and_the_reference_are(world):
         market = await panels.market(MONDAY, 1, ["AAPL", CALL])
     assert set(market.securities) == {"AAPL", *REFERENCE}
     assert market.securities["AAPL"] == Security("AAPL Inc.", "stock", "Technology", "Chips")
+
+
+async def test_the_cross_section_has_closes_over_the_sessions_of_the_prices(database, tmp_path):
+    shares = frozenset({"BIG", "SMALL"})
+    fake = FakeMarket({"AAPL"}, cross_section=shares)
+    async with marketdata(database, tmp_path, fake, reference_sessions=60) as world:
+        await world.created(book(["AAPL"]))
+        async with engine(world) as panels:
+            market = await panels.market(MONDAY, 1, ["AAPL", "BIG"])
+    prices, shown = market.prices, market.cross_section
+    assert shown is not None
+    assert (shown.symbols, shown.sessions) == (("BIG", "SMALL"), prices.sessions)
+    assert (shown.as_of, shown.panel_version, shown.open, shown.volume) == (MONDAY, 1, None, None)
+    for name in ("close", "split_ratio", "dividend"):
+        expected = getattr(prices, name)[:, prices.columns["BIG"]]
+        assert (getattr(shown, name)[:, 0] == expected).all(), name
+    assert set(market.securities) == {"AAPL", *shares, *REFERENCE}
+
+
+async def test_a_panel_without_a_cross_section_gives_none(world):
+    await world.created(book(HELD))
+    async with engine(world) as panels:
+        market = await panels.market(MONDAY, 1, ["AAPL"])
+    assert market.cross_section is None
 
 
 async def test_the_reference_has_more_sessions_that_end_with_those_of_the_prices(world):

@@ -1,37 +1,27 @@
 """What the risk engine answers over HTTP."""
 
 import json
-from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import event as sql_event
 
 from common.events.risk_engine import RiskCalculated
-from risk_engine.domain import BUILT, ENGINES
 from risk_engine.engine.results import unpack
 from risk_engine.schemas.base import plain
 from risk_engine.schemas.valuation import ValuationOut
-from tests.support.harness import Harness, running
+from tests.integration.risk_engine_world import GRACE, engine, get
+from tests.support.harness import Harness
 from tests.support.risk_engine import (
     ADA,
-    Marketdata,
     book,
     ended,
     event,
     position,
     prices_ready,
-    service,
 )
 
-GRACE = UUID(int=0x6ACE)
-
-
-@pytest.fixture
-async def engine(database, tmp_path) -> AsyncIterator[Harness]:
-    async with running("risk-engine", service, database, tmp_path) as harness:
-        Marketdata({"ACME": 12.0, "BOLT": 50.0}).publish(harness.neighbours)
-        yield harness
+__all__ = ["engine"]
 
 
 async def calculated(engine: Harness, *books):
@@ -39,13 +29,6 @@ async def calculated(engine: Harness, *books):
         await engine.deliver(event(one))
     await engine.deliver(prices_ready(*books))
     await engine.eventually(ended(engine, RiskCalculated, len(books)))
-
-
-async def get(engine: Harness, portfolio_id: UUID, what: str, user_id=ADA):
-    return await engine.http.get(
-        f"/api/v1/analytics/portfolio/{portfolio_id}/{what}",
-        headers=engine.neighbours.bearer(user_id),
-    )
 
 
 def refuse_constants(name: str):
@@ -70,7 +53,7 @@ async def test_a_portfolio_that_only_onboarding_knows_is_not_calculated_yet(engi
     answer = (await get(engine, portfolio_id, "report")).json()
     assert (answer["available"], answer["reason"]) == (False, "not_calculated_yet")
     assert (answer["engines"], answer["snapshots"]) == ({}, [])
-    assert answer["not_built"] == [engine for engine in ENGINES if engine not in BUILT]
+    assert answer["not_built"] == []
     assert (await get(engine, portfolio_id, "overview")).json()["exposures"] is None
 
 

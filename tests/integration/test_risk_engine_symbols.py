@@ -62,6 +62,16 @@ async def test_an_option_is_priced_by_its_contract_and_by_what_it_is_on(engine):
     assert await symbols(engine) == {account.portfolio_id: PRICED_BY}
 
 
+async def test_what_is_in_another_currency_is_priced_by_nothing(engine):
+    account = book(
+        *HELD,
+        position("SAP", 5, currency="EUR"),
+        option("SAP_CALL", "LC", "200", underlying_symbol="SAP", currency="EUR"),
+    )
+    await engine.deliver(event(account), user_id=ADA)
+    assert await symbols(engine) == {account.portfolio_id: PRICED_BY}
+
+
 async def test_books_of_before_are_brought_up_to_that(engine):
     books = [book(*HELD), book(position("ACME", 1)), book(HELD[1]), book(HELD[2])]
     for account in books:

@@ -1,10 +1,17 @@
 """What is estimated of the simulated market beside what is true of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
+from marketdata.clients.simulator import SimulatedMarket
+from marketdata.domain import REFERENCE
+from risk_engine.domain import Market as EngineMarket
+from risk_engine.domain import Prices, Rates, Security, Snapshots
+from risk_engine.engine.factor_model import FactorModel, factor_model
+from risk_engine.engine.underlyings import Key, underlyings_of
 from risk_engine.quant.factors import (
     FACTORS,
     FUNDS,
@@ -20,6 +27,7 @@ from risk_engine.quant.shrinkage import Prior, cross_sectional_deviation, vasice
 from simulator.market import Market
 from simulator.truth import Truth
 from simulator.universe import load_universe
+from tests.unit.risk_engine.books import book, position
 
 START, END = date(2022, 11, 1), date(2025, 12, 31)
 QUANTILE = 1.96
@@ -80,19 +88,89 @@ def estimates(seed: int, symbols: list[str]) -> Estimates:
     spread = cross_sectional_deviation(betas.beta, betas.error, np.ones(count))
     shrunk, error = vasicek(betas.beta, betas.error, np.ones(count), np.full(count, spread))
     deviations = np.array((spread, *PRIOR_DEVIATIONS[1:]))
-    truth = Truth(Market(seed))
-    true = truth.loadings(symbols)[:, [truth.factors.index(name) for name in NAMES]]
-    true[:, 0] = truth.beta(symbols)
-    true[:, 1] *= -1  # a bond's return in the simulator, a change of the yield here
+    beta, true = truth_of(seed, symbols)
     return Estimates(
         betas=betas,
         shrunk=shrunk,
         shrunk_error=error,
         posterior=estimate_loadings(factors, excess, Prior(believed, deviations), least),
         plain=estimate_loadings(factors, excess, Prior(believed, np.full(8, 1e6)), least),
-        beta=truth.beta(symbols),
+        beta=beta,
         loadings=true,
     )
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of one seed, what the engine finds of shares beside what is true of them: (stocks, ...)."""
+
+    model: FactorModel
+    shrunk: np.ndarray
+    shrunk_error: np.ndarray
+    loadings: np.ndarray
+    loading_errors: np.ndarray
+    beta: np.ndarray
+    true: np.ndarray
+    """Loadings, (stocks, factors)."""
+
+
+def engine_market(seed: int, symbols: Sequence[str]) -> EngineMarket:
+    """Return what the engine is shown of a seed: marketdata's reference and cross-section beside
+    some shares, all over as many sessions as a panel shows.
+    """
+    market = Market(seed)
+
+    def prices(names: Sequence[str]) -> Prices:
+        bars = market.bars(names, START, END)
+        tables = (bars.close, bars.split_ratio, bars.dividend)
+        return Prices(END, 1, tuple(bars.sessions), tuple(bars.symbols), *tables, "simulated")
+
+    shown = prices(symbols)
+    scene = market.scene(END)
+    at = [scene.place(session) + 1 for session in shown.sessions]
+    years = np.array([0.25, 2.0, 10.0])
+    cross_section = sorted(SimulatedMarket(seed).cross_section)
+    profiles = {one: market.profile(one) for one in {*symbols, *cross_section, *REFERENCE}}
+    return EngineMarket(
+        prices=shown,
+        reference=prices(sorted(REFERENCE)),
+        snapshots=Snapshots.silent(),
+        securities={
+            symbol: Security(one.name, one.kind, one.sector, one.industry)
+            for symbol, one in profiles.items()
+        },
+        rates=Rates(shown.sessions, years, scene.yields(years)[at]),
+        benchmark=None,
+        cross_section=prices(cross_section),
+    )
+
+
+def found_by_engine(seed: int, symbols: Sequence[str]) -> Found:
+    """Estimate a seed's shares as the engine does, with its own beliefs."""
+    market = engine_market(seed, symbols)
+    held = [position(number, symbol, "1", "1") for number, symbol in enumerate(symbols, 1)]
+    underlyings = underlyings_of([book(held)], market)
+    model = factor_model(underlyings, market)
+    rows = [underlyings.rows[Key(symbol, None)] for symbol in symbols]
+    beta, true = truth_of(seed, symbols)
+    return Found(
+        model=model,
+        shrunk=model.betas.shrunk[rows],
+        shrunk_error=model.betas.error[rows],
+        loadings=model.loadings[rows],
+        loading_errors=model.standard_errors[rows],
+        beta=beta,
+        true=true,
+    )
+
+
+def truth_of(seed: int, symbols: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return true market betas and loadings, (stocks,) and (stocks, factors)."""
+    truth = Truth(Market(seed))
+    true = truth.loadings(symbols)[:, [truth.factors.index(name) for name in NAMES]]
+    true[:, 0] = truth.beta(symbols)
+    true[:, 1] *= -1  # a bond's return in the simulator, a change of the yield here
+    return truth.beta(symbols), true
 
 
 def covered(estimate: np.ndarray, error: np.ndarray, truth: np.ndarray) -> np.ndarray:

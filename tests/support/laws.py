@@ -7,9 +7,9 @@ queries run in one snapshot, as a superuser, across schemas that no service may 
 from dataclasses import dataclass
 
 from common.settings import SERVICES, schema_of
-from risk_engine.domain import BUILT
+from risk_engine.domain import ENGINES as NAMES
 
-ENGINES = ", ".join(f"('{engine}')" for engine in BUILT)
+ENGINES = ", ".join(f"('{engine}')" for engine in NAMES)
 
 
 @dataclass(frozen=True)

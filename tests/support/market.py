@@ -20,6 +20,7 @@ from marketdata.domain import (
     TENORS,
     Benchmark,
     Curves,
+    Dividend,
     History,
     Profile,
     Snapshot,
@@ -49,6 +50,7 @@ class FakeMarket:
     speechless: Exception | None = None
     stumbles: set[str] = field(default_factory=set)
     weighs: bool = True
+    cross_section: frozenset[str] = frozenset()
     barrier: asyncio.Barrier | None = None
     profiles_asked: list[tuple[str, ...]] = field(default_factory=list)
     bars_asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
@@ -58,7 +60,7 @@ class FakeMarket:
     chains_asked: list[tuple[str, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.listed = self.listed | REFERENCE
+        self.listed = self.listed | REFERENCE | self.cross_section
 
     @property
     def source(self) -> Source:
@@ -110,6 +112,9 @@ class FakeMarket:
             market_cap=number * 1e9,
             dividend_yield=number / 1e5,
             beta=number / 500,
+            dividends=tuple(
+                Dividend(session + timedelta(days=ahead), number / 1e4) for ahead in (30, 121)
+            ),
         )
 
     async def curves(self, start: date, end: date) -> Curves:

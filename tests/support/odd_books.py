@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -55,6 +56,43 @@ def account(*positions: BookPosition, equity: int = 100_000, **changes: Any) -> 
     return book(*positions, opening_session=OPENING, equity_balance=Decimal(equity), **changes)
 
 
+def _in_dollars() -> Sequence[BookPosition]:
+    # With ids that stay, so that each answer can be held against that of the book below.
+    held = (
+        position("AAPL", 100),
+        position("XOM", -40),
+        option("SPY", 650, "P", 2),
+        private("A house", 40_000, "REAL_ESTATE"),
+        position("MSFT", 10, exit_date=AS_OF, exit_price=Decimal(400)),
+    )
+    return [
+        one.model_copy(update={"position_id": UUID(int=place)})
+        for place, one in enumerate(held, start=1)
+    ]
+
+
+def in_other_currencies() -> Sequence[BookPosition]:
+    """Lots in euros and francs, among them what here is quoted in dollars under the same letters.
+
+    One is closed, all others are open.
+    """
+    held = (
+        position("AAPL", 1_000, currency="EUR"),
+        position("SAP", -50, currency="EUR"),
+        option("SPY", 650, "P", -7, currency="EUR"),
+        option("SAP", 200, "C", 3, currency="EUR"),
+        private("CASH_CHF", 20_000, "CASH").model_copy(update={"currency": "CHF"}),
+        position("XOM", 30, currency="CHF", exit_date=AS_OF, exit_price=Decimal(100)),
+    )
+    return [
+        one.model_copy(update={"position_id": UUID(int=100 + place)})
+        for place, one in enumerate(held)
+    ]
+
+
+OPEN_IN_OTHER_CURRENCIES = 5
+
+
 def _many() -> Sequence[BookPosition]:
     symbols = [name for name in true_market().symbols() if name.startswith("SYN")] or list(
         true_market().symbols()
@@ -86,6 +124,9 @@ def odd_books() -> Mapping[str, Book]:
             position("SPY", 10), option("SPY", 650, "C", 1, expiration_date=GONE)
         ),
         "another currency": account(position("AAPL", 100), currency="EUR"),
+        "only in dollars": account(*_in_dollars()),
+        "positions in other currencies": account(*_in_dollars(), *in_other_currencies()),
+        "nothing in dollars": account(*in_other_currencies()),
         "a split yesterday": account(position(SPLIT, 100), position("MSFT", 5)),
         "only private assets": account(
             private("A house", 400_000, "REAL_ESTATE"),
@@ -112,7 +153,7 @@ def odd_market(books: Mapping[str, Book]) -> Market:
         for symbol in (held.symbol, held.underlying_symbol)
         if symbol is not None
     }
-    market = simulated_market(sorted(symbols))
+    market = simulated_market(sorted(symbols), whole=True)
     prices = market.prices
     column = prices.columns[SPLIT]
     tables = {

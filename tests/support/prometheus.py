@@ -44,10 +44,11 @@ def prometheus(home: Path) -> Iterator[str]:
 
 def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()[-2000:]
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{address}/-/ready", trust_env=False).status_code == 200:
-                return
-        time.sleep(0.1)
+    with httpx.Client(trust_env=False, verify=False) as http:
+        while time.monotonic() < deadline:
+            assert process.poll() is None, log.read_text()[-2000:]
+            with contextlib.suppress(httpx.TransportError):
+                if http.get(f"{address}/-/ready").status_code == 200:
+                    return
+            time.sleep(0.1)
     raise AssertionError(log.read_text()[-2000:])

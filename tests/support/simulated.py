@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from common import calendar
 from marketdata.clients.simulator import SimulatedMarket
+from marketdata.domain import REFERENCE as WHOLE_REFERENCE
 from marketdata.domain import TENORS, History, Profile, Snapshot
-from risk_engine.domain import Benchmark, Market, Prices, Rates, Security, Snapshots
+from risk_engine.domain import Benchmark, Dividend, Market, Prices, Rates, Security, Snapshots
 from simulator.fundamentals import sector_weights
 from simulator.market import Market as Truth
 
@@ -31,10 +33,18 @@ def provider(seed: int | None = None) -> SimulatedMarket:
 
 
 def simulated_market(
-    symbols: Sequence[str], as_of: date = AS_OF, seed: int | None = None
+    symbols: Sequence[str], as_of: date = AS_OF, seed: int | None = None, *, whole: bool = False
 ) -> Market:
-    """Everything a chunk is calculated from; contracts are named as `common.options` does."""
-    return asyncio.run(_market(tuple(sorted(set(symbols))), as_of, provider(seed)))
+    """Everything a chunk is calculated from; contracts are named as `common.options` does.
+
+    The reference has the factors' funds alone unless it is to be `whole`: with the sectors' funds
+    and a cross-section, as marketdata has it.
+    """
+    source, wanted = provider(seed), tuple(sorted(set(symbols)))
+    if not whole:
+        return asyncio.run(_market(wanted, as_of, source, REFERENCE, ()))
+    reference, shares = sorted(WHOLE_REFERENCE), sorted(source.cross_section)
+    return asyncio.run(_market(wanted, as_of, source, reference, shares))
 
 
 def true_market(seed: int | None = None) -> Truth:
@@ -42,8 +52,14 @@ def true_market(seed: int | None = None) -> Truth:
     return provider(seed)._market
 
 
-async def _market(symbols: Sequence[str], as_of: date, source: SimulatedMarket) -> Market:
-    profiles = await source.profiles([*symbols, *REFERENCE])
+async def _market(
+    symbols: Sequence[str],
+    as_of: date,
+    source: SimulatedMarket,
+    reference: Sequence[str],
+    shares: Sequence[str],
+) -> Market:
+    profiles = await source.profiles([*symbols, *reference, *shares])
     held = [symbol for symbol in symbols if symbol in profiles and " " not in symbol]
     first = calendar.session_back(as_of, SESSIONS - 1)
     long_ago = calendar.session_back(as_of, REFERENCE_SESSIONS - 1)
@@ -52,9 +68,9 @@ async def _market(symbols: Sequence[str], as_of: date, source: SimulatedMarket) 
     return Market(
         prices=_prices(await source.bars(held, first, as_of), symbols, profiles, first, as_of),
         reference=_prices(
-            await source.bars(REFERENCE, long_ago, as_of), REFERENCE, profiles, long_ago, as_of
+            await source.bars(reference, long_ago, as_of), reference, profiles, long_ago, as_of
         ),
-        snapshots=_snapshots(await source.snapshots([*symbols, *REFERENCE], as_of)),
+        snapshots=_snapshots(await source.snapshots([*symbols, *reference], as_of)),
         securities={
             symbol: Security(one.name, one.kind, one.sector, one.industry)
             for symbol, one in profiles.items()
@@ -66,6 +82,11 @@ async def _market(symbols: Sequence[str], as_of: date, source: SimulatedMarket) 
             zero=np.array(curves["rates"]),
         ),
         benchmark=Benchmark("SP500", *benchmark),
+        cross_section=_prices(
+            await source.bars(shares, first, as_of), shares, profiles, first, as_of
+        )
+        if shares
+        else None,
     )
 
 
@@ -100,13 +121,19 @@ def _prices(
             for symbol in asked
             if symbol not in histories
         },
-        **tables,
+        close=tables["close"],
+        split_ratio=tables["split_ratio"],
+        dividend=tables["dividend"],
+        open=tables["open"],
+        high=tables["high"],
+        low=tables["low"],
+        volume=tables["volume"],
     )
 
 
 def _snapshots(said: Mapping[str, Snapshot]) -> Snapshots:
     symbols = tuple(sorted(said))
-    columns = {
+    columns: dict[str, Any] = {
         name: np.array(
             [
                 np.nan if (value := getattr(said[symbol], name)) is None else value
@@ -116,4 +143,9 @@ def _snapshots(said: Mapping[str, Snapshot]) -> Snapshots:
         )
         for name in (*SAID, "underlying_price")
     }
-    return Snapshots(symbols, **columns)
+    declared = {
+        symbol: tuple(Dividend(one.ex_date, one.amount) for one in said[symbol].dividends)
+        for symbol in symbols
+        if said[symbol].dividends
+    }
+    return Snapshots(symbols, **columns, dividends=declared)

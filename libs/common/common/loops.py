@@ -1,7 +1,9 @@
 """Background work that no odd error may end: it is logged, and the loop goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -50,3 +52,34 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+class Loop(ABC):
+    """What a service does again and again beside its requests.
+
+    `idle` is the sentence by which `health` says that it is not being done.
+    """
+
+    def __init__(self, name: str, *, idle: str, pause: float = PAUSE_SECONDS) -> None:
+        self._name, self._idle, self._pause = name, idle, pause
+        self._task: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take turns until the block ends."""
+        turns = forever(self._name, self.turn, pause=self._pause)
+        self._task = asyncio.create_task(turns, name=self._name)
+        try:
+            yield
+        finally:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def health(self) -> None:
+        """Return while turns are taken; raise `Unavailable` when they are not."""
+        if self._task is None or self._task.done():
+            raise Unavailable(self._idle)
+
+    @abstractmethod
+    async def turn(self) -> None:
+        """Do it once, and wait until it is time for the next."""

@@ -22,6 +22,7 @@ from common.errors import Unavailable, said_of
 from common.events.topology import TOPOLOGY
 from common.home import HomeSettings, kept_secret
 from common.launch import launched
+from common.memory import save_memory
 from common.service import Platform, Service, host, listen, role_url, stop_on_signals
 from common.settings import (
     OwnDatabases,
@@ -118,6 +119,7 @@ def run(name: str, build: Build, arguments: Sequence[str] | None = None) -> None
 
     Trouble at the start is one sentence on stderr and a non-zero exit.
     """
+    save_memory()
     words = sys.argv[1:] if arguments is None else arguments
     if words not in ([], ["migrate"]):
         sys.exit(f"usage: python -m {schema_of(name)}.main [migrate]")

@@ -76,6 +76,7 @@ class Market:
         self.dial = dial
         self._universe = load_universe()
         self._levels = Levels(len(self._universe.securities))
+        self._last: tuple[tuple[int, bytes], tuple[HalfYear, Floats]] | None = None
 
     @property
     def roster(self) -> Roster:
@@ -166,7 +167,7 @@ class Market:
         for block in range(_ANCHOR_BLOCK, max(wanted.stop, _ANCHOR_BLOCK + 1)):
             if block not in wanted and self._levels.knows(block + 1, rows):
                 continue
-            half, shocks = half_year(stage, block, rows, own_knots)
+            half, shocks = self._half_year(stage, block, rows, own_knots)
             if block == _ANCHOR_BLOCK:
                 anchor = scene.sessions.index(ANCHOR) - half.sessions.start
                 start = Start(-half.path[:, anchor], np.ones(len(rows)))
@@ -182,13 +183,23 @@ class Market:
         for block in range(_ANCHOR_BLOCK - 1, wanted.start - 1, -1):
             if block not in wanted and self._levels.knows(block, rows):
                 continue
-            half, shocks = half_year(stage, block, rows, own_knots)
+            half, shocks = self._half_year(stage, block, rows, own_knots)
             end = self._levels.at(block + 1, rows)
             splits = levels.splits_backward(self.roster, rows, half, end)
             start = Start(end.level - half.path[:, -1], end.split / splits.ratio)
             self._levels.remember(block, rows, start)
             if block in wanted:
                 yield _Act(half, shocks, start, splits)
+
+    def _half_year(
+        self, stage: Stage, block: int, rows: Rows, own_knots: Floats
+    ) -> tuple[HalfYear, Floats]:
+        # Who asks for a session's bars mostly asks for its quotes and companies' worth next.
+        key = (block, rows.tobytes())
+        last = self._last
+        if last is None or last[0] != key:
+            self._last = last = (key, half_year(stage, block, rows, own_knots))
+        return last[1]
 
     def _trade(self, rows: Rows, scene: Backdrop, act: _Act) -> dict[str, NDArray[np.generic]]:
         """Return the fields of `Bars` of a block, axes (securities, sessions)."""

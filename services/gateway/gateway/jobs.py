@@ -1,15 +1,13 @@
 """What the gateway does beside requests: news for owners it must ask for, and forgetting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
 
-from common.errors import Unavailable
 from common.identity import Tenancy
-from common.loops import forever
+from common.loops import Loop
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from gateway.domain.sessions import RevokedSessions
@@ -41,7 +39,7 @@ def jobs(tenancy: Tenancy) -> Mapping[str, Job]:
     return {DELIVER_NEWS: Job(deliver_news, give_up)}
 
 
-class Retention:
+class Retention(Loop):
     """Deletes what is past its time: old events, ended sessions, closed windows, inbox rows."""
 
     def __init__(
@@ -52,27 +50,13 @@ class Retention:
         *,
         every_seconds: float = SWEEP_SECONDS,
     ) -> None:
+        super().__init__(
+            "retention", idle="what is past its time is not being deleted", pause=every_seconds
+        )
         self._unit_of_work = unit_of_work
         self._revoked = revoked
         self._log_kept = log_kept
         self._every_seconds = every_seconds
-        self._task: asyncio.Task[None] | None = None
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Sweep now and then until the block ends."""
-        turns = forever("retention", self._sweep_and_rest, pause=self._every_seconds)
-        self._task = asyncio.create_task(turns, name="retention")
-        try:
-            yield
-        finally:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def health(self) -> None:
-        """Return while sweeps go on; raise `Unavailable` when nothing would be forgotten."""
-        if self._task is None or self._task.done():
-            raise Unavailable("what is past its time is not being deleted")
 
     async def sweep(self) -> None:
         """Delete what is past its time now."""
@@ -83,6 +67,7 @@ class Retention:
         if gone or messages:
             log.info("forgotten", events=gone, messages=messages)
 
-    async def _sweep_and_rest(self) -> None:
+    async def turn(self) -> None:
+        """Sweep, and rest."""
         await self.sweep()
         await asyncio.sleep(self._every_seconds)

@@ -150,6 +150,7 @@ class Preparations:
             sessions=self.history_sessions,
             reference=REFERENCE,
             reference_sessions=self.reference_sessions,
+            cross_section=self.provider.cross_section,
         )
 
     async def _books(self, items: Sequence[RequestedItem]) -> Books:
@@ -292,7 +293,8 @@ class Preparations:
 
 
 def _shown(holdings: Sequence[Holding], edition: Edition) -> tuple[str, ...]:
-    return (*symbols_of(holdings), *contracts_of(holdings, edition.as_of))
+    shown = (edition.cross_section or frozenset()).union(symbols_of(holdings))
+    return (*sorted(shown), *contracts_of(holdings, edition.as_of))
 
 
 def _securities(symbols: Sequence[str]) -> tuple[str, ...]:

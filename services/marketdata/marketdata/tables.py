@@ -77,9 +77,12 @@ SNAPSHOTS = Table(
     Column("volume", BigInteger),
     Column("open_interest", BigInteger),
     Column("underlying_price", Double),
+    Column("ex_dates", ARRAY(Date)),
+    Column("dividends", ARRAY(Double)),
 )
 """What was said of a column at a session's close, only ever added; all null where it was nothing,
-so that nobody asks again."""
+so that nobody asks again. `dividends` are in cash per share, one for each of `ex_dates`; both null
+where none had been declared."""
 
 CURVES = Table(
     "curves",
@@ -126,11 +129,13 @@ PANELS = Table(
     Column("curves_from", Date),
     Column("reference_from", Date),
     Column("reference", ARRAY(Text)),
+    Column("cross_section", ARRAY(Text)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 """Every panel that was ever announced. Format 1 is from before there were snapshots and rates;
 `curves_from` is the oldest session of its rates, null where they came later; `reference_from` the
-oldest of its `reference`, whose symbols are sorted, both null before there was one."""
+oldest of its `reference`, whose symbols are sorted, both null before there was one; so is
+`cross_section`."""
 
 PANEL_COLUMNS = Table(
     "panel_columns",

@@ -1,6 +1,7 @@
 """Onboarding's SQL, all of it."""
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    literal,
     or_,
     select,
     true,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -95,6 +98,43 @@ class Store:
         )
         await self._copy_positions(book)
         return True
+
+    async def hold(self, portfolio_id: UUID) -> Book | None:
+        """Return the present book, which nobody else can revise before the commit.
+
+        None when there is no such portfolio.
+        """
+        found = await self._connection.execute(
+            select(PORTFOLIOS.c.revision)
+            .where(PORTFOLIOS.c.id == portfolio_id, _exists())
+            .with_for_update()
+        )
+        revision = found.scalar()
+        return None if revision is None else await self.book(portfolio_id, revision)
+
+    async def revise(self, book: Book, reason: str, now: datetime) -> None:
+        """Write the next revision of a held book, of which no lot has changed."""
+        written = {
+            **{column.name: getattr(book, column.name) for column in _of_book()},
+            "reason": reason,
+            "created_at": now,
+        }
+        columns = [
+            literal(written[column.name], column.type) if column.name in written else column
+            for column in REVISIONS.c
+        ]
+        before = and_(
+            REVISIONS.c.portfolio_id == book.portfolio_id,
+            REVISIONS.c.revision == book.revision - 1,
+        )
+        await self._connection.execute(
+            insert(REVISIONS).from_select(REVISIONS.c.keys(), select(*columns).where(before))
+        )
+        await self._connection.execute(
+            update(PORTFOLIOS)
+            .where(PORTFOLIOS.c.id == book.portfolio_id)
+            .values(revision=book.revision)
+        )
 
     async def portfolio(self, portfolio_id: UUID) -> Portfolio | None:
         """Return a portfolio as it is now."""

@@ -2,15 +2,24 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from common.events.onboarding import InvestmentClass, PositionType
 
 Number = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 """Exact here, a JSON number on the wire, as clients expect."""
+
+
+_PLAIN_NUMBER: dict[str, Any] = {
+    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,2})?$"}]
+}
+
+PlainNumber = Annotated[Decimal, WithJsonSchema(_PLAIN_NUMBER), Field(allow_inf_nan=True)]
+"""Dollars as a client sends them; what is read besides (an exponent, a sign, what is not finite) is
+refused by a rule with a sentence."""
 
 
 class NextStep(BaseModel):
@@ -28,6 +37,8 @@ class Created(BaseModel):
     portfolio_name: str
     equity_balance: Number
     positions_imported: int
+    unsupported_currency_positions: int = 0
+    """How many of them, closed ones too, are in another currency: listed, and in no total."""
     positions_failed: int = 0
     """Always zero: one fault and nothing is imported."""
     total_positions: int
@@ -36,6 +47,28 @@ class Created(BaseModel):
     message: str
     events: str
     next_step: NextStep
+
+
+class StatedEquity(BaseModel):
+    """What the account was worth at the close of the portfolio's opening session."""
+
+    equity_balance: PlainNumber
+
+
+class Restated(BaseModel):
+    """A portfolio's equity balance as it stands now, and what its statement set going."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    portfolio_id: UUID
+    equity_balance: Number
+    opening_session: date
+    """The session at whose close the account was worth `equity_balance`; it stays the upload's."""
+    revision: int
+    changed: bool
+    """Whether it said something else before; if so, it is being calculated again."""
+    message: str
+    events: str
 
 
 class ValuationState(BaseModel):
@@ -114,7 +147,9 @@ class PositionDetail(BaseModel):
     """A position and what it is worth. A figure that is not known is null; `reason` says why.
 
     Quantity and values are signed: negative for what was sold short. Prices are per share as in
-    the book; `current_price` and `market_value` are of the session in `valuation.as_of`.
+    the book; `current_price` and `market_value` are of the session in `valuation.as_of`. Of a
+    position in another currency than the portfolio's only what was paid is known, in its own
+    `currency`: the reason is `unsupported_currency`, and it is in no total.
     """
 
     id: UUID
@@ -130,6 +165,8 @@ class PositionDetail(BaseModel):
     multiplier: Number
     entry_date: date
     entry_price: Number
+    currency: str
+    """ISO 4217: of the entry, exit and strike price and the cost basis."""
     cost_basis: Number
     """Quantity times multiplier times entry price."""
     exit_date: date | None
@@ -148,12 +185,14 @@ class PositionDetail(BaseModel):
 
 
 class PositionsSummary(BaseModel):
-    """Sums over the listed positions that are open."""
+    """Sums over the listed positions that are open and in the portfolio's currency."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     total_positions: int
     """Listed ones, closed ones too if asked for."""
+    unsupported_currency_positions: int
+    """How many of them are in another currency than the portfolio's, and in none of the sums."""
     priced_positions: int
     """How many the next two sums are of; they are null when positions are open and none is."""
     total_market_value: float | None

@@ -80,6 +80,8 @@ POSITIONS = Table(
     Column("underlying_symbol", Text),
     Column("strike_price", Numeric(18, 4)),
     Column("expiration_date", Date),
+    # Of the prices. The default is for the release before, which runs on while this one starts.
+    Column("currency", Text, nullable=False, server_default="USD"),
     ForeignKeyConstraint(
         ["portfolio_id", "since_revision"],
         [REVISIONS.c.portfolio_id, REVISIONS.c.revision],

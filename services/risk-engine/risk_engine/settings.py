@@ -22,7 +22,7 @@ class Settings(EnvironmentSettings):
     without an end the service is not ready."""
     panel_cache_megabytes: int = Field(default=256, ge=1)
     """Memory for columns kept between chunks: a symbol's 780 sessions take 44 kB, the reference of
-    a session 4.5 MB."""
+    a session with its cross-section 6.5 MB."""
     scenarios_file: Path | None = Field(default=None)
     """A file of stress scenarios beside the ones that come with the program; its form is explained
     in docs/methodology/stress.md. The service does not start with a file it cannot use."""

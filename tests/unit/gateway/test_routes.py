@@ -28,6 +28,7 @@ ID = "5d1f6f0e-6a57-4b59-9d2a-0d7a4f1c2b3e"
         (f"/api/v1/analytics/portfolio/{ID}/calculate", "scheduler"),
         (f"/api/v1/analytics/portfolio/{ID}/batch-status/{ID}", "scheduler"),
         (f"/api/v1/analytics/portfolio/{ID}/report", "risk-engine"),
+        (f"/api/v1/analytics/portfolio/{ID}/equity", "onboarding"),
         ("/api/v1/admin/batch/run", "scheduler"),
         ("/api/v1/admin/dead-letters/redrive", "scheduler"),
         ("/api/v1/admin/dead-letters/queue:risk-engine:17", "scheduler"),

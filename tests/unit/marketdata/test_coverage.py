@@ -46,6 +46,20 @@ def test_open_shares_and_the_underlyings_of_open_options_are_priceable():
     assert held.contracts == ("AAPL 2029-01-19 C 100", "VIX 2029-01-19 C 100")
 
 
+def test_what_is_quoted_in_another_currency_is_asked_of_nobody():
+    held = holding_of(
+        book(
+            [
+                "AAPL",
+                closed("SAP", on=MONDAY).model_copy(update={"currency": "EUR"}),
+                option("SAP290119C00100000", "SAP", currency="EUR"),
+            ]
+        )
+    )
+    assert (held.symbols, held.contracts) == (("AAPL",), ())
+    assert cover(held, {"AAPL": column("AAPL")}, MONDAY).coverage == 1.0
+
+
 def test_what_was_sold_after_the_opening_session_is_priced_and_what_was_sold_by_then_is_not():
     sold = {"SAME": FRIDAY, "NEXT": date(2026, 1, 10), "LATER": MONDAY}
     held = holding_of(

@@ -16,6 +16,7 @@ DAY = date(2026, 1, 5)
 
 class Broken:
     source = Source("broken", "1")
+    cross_section = frozenset({"AAPL"})
 
     def __init__(self, error: Exception) -> None:
         self.error = error

@@ -11,6 +11,7 @@ from marketdata.domain import (
     BAR,
     CURVE,
     TENORS,
+    Dividend,
     Edition,
     PanelColumn,
     Profile,
@@ -108,7 +109,11 @@ def test_the_same_panel_is_the_same_bytes():
 
 
 def test_after_the_bars_comes_what_was_said_and_nothing_of_whom_nothing_was_said():
-    share = replace(AAPL, snapshot=Snapshot(bid=5.74, ask=5.76, market_cap=3e12, beta=1.2))
+    declared = (Dividend(date(2026, 4, 1), 0.25), Dividend(date(2026, 7, 1), 0.26))
+    share = replace(
+        AAPL,
+        snapshot=Snapshot(bid=5.74, ask=5.76, market_cap=3e12, beta=1.2, dividends=declared),
+    )
     call = PanelColumn(
         "AAPL 2026-03-20 C 5",
         1,
@@ -131,8 +136,11 @@ def test_after_the_bars_comes_what_was_said_and_nothing_of_whom_nothing_was_said
         "volume": None,
         "open_interest": None,
         "underlying_price": None,
+        "ex_dates": [date(2026, 4, 1), date(2026, 7, 1)],
+        "dividends": [0.25, 0.26],
     }
     assert table.to_pylist()[1]["open_interest"] == 3_000_000_000
+    assert table.to_pylist()[1]["ex_dates"] is None
     # An option is missing where nobody asks a price for it; it has no bars to miss.
     assert read(content)[1]["missing"] == {
         "AAPL 2026-03-20 P 5": "no_price",

@@ -65,6 +65,7 @@ ROWS = {
     "ERR_POS_029": (line(exit_price="160"), "Exit Date"),
     "ERR_POS_030": (line(quantity="1e14"), "Quantity"),
     "ERR_POS_031": (call(underlying_symbol="S P Y"), "Underlying Symbol"),
+    "ERR_POS_032": (line(currency="EURO"), "Currency"),
 }
 
 FORMS = {

@@ -48,6 +48,7 @@ def valid_row(draw, number):
         Column.QUANTITY: str(draw(quantities)),
         Column.ENTRY_PRICE: str(draw(prices)),
         Column.ENTRY_DATE: entered.isoformat(),
+        Column.CURRENCY: draw(st.sampled_from(["", "EUR", "usd", "Chf"])),
     }
     kind = draw(st.sampled_from(["plain", "closed", "option", "occ"]))
     if kind == "closed":
@@ -80,13 +81,13 @@ def written(draw, rows):
     return end.join(lines).encode(), numbers
 
 
+# A cell as it is, padded, quoted, padded inside its quotes and before them.
+FORMS = ("{}", " {}", '"{}"', '" {}"', ' "{}"')
+
+
 @st.composite
 def quoted(draw, cells):
-    written_cells = []
-    for cell in cells:
-        padded = draw(st.sampled_from(["", " "])) + cell
-        written_cells.append(draw(st.sampled_from([padded, f'"{padded}"', f' "{cell}"'])))
-    return ",".join(written_cells)
+    return ",".join(draw(st.sampled_from(FORMS)).format(cell) for cell in cells)
 
 
 @given(data=st.data(), rows=valid_rows())
@@ -102,6 +103,7 @@ def test_a_book_is_read_as_it_was_written_whoever_wrote_it(data, rows):
         assert position.quantity == Decimal(cells[Column.QUANTITY])
         assert position.entry_price == Decimal(cells[Column.ENTRY_PRICE])
         assert position.entry_date.isoformat() == cells[Column.ENTRY_DATE]
+        assert position.currency == (cells[Column.CURRENCY].upper() or "USD")
         assert str(position.exit_date or "") == cells[Column.EXIT_DATE]
         strike = cells[Column.STRIKE_PRICE]
         assert not strike or position.strike_price == Decimal(strike)

@@ -22,7 +22,7 @@ def underlyings(chance, size=12):
     duration = np.where(is_bond, chance.uniform(1, 16, size), np.nan)
     future_years = np.full(size, np.nan)
     future_years[-1], duration[-1] = 0.25, np.nan
-    return Underlyings(betas, duration, duration**2 * 1.4, future_years)
+    return Underlyings(betas, duration, duration**2 * 1.4, future_years, np.ones(size))
 
 
 def terms(chance, size=40, owners=12):

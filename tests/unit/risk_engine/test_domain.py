@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from risk_engine.domain import BUILT, ENGINES
+from risk_engine.domain import ENGINES
+from risk_engine.engine.registry import ENGINES_BY_NAME, MODEL_VERSIONS
 from tests.unit.risk_engine.books import SESSIONS, market
 
 PRICES = market({"AAA": (1.0,) * 8, "BBB": (2.0,) * 8})
@@ -27,6 +28,6 @@ def test_sessions_out_of_order_are_refused():
         replace(PRICES, sessions=SESSIONS[::-1])
 
 
-def test_what_is_built_is_among_the_eight():
-    assert len(ENGINES) == len(set(ENGINES)) == 8
-    assert set(BUILT) <= set(ENGINES)
+def test_there_are_eight_engines_and_every_one_runs():
+    assert len(ENGINES) == 8
+    assert tuple(ENGINES_BY_NAME) == tuple(MODEL_VERSIONS) == ENGINES

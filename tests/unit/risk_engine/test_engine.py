@@ -117,6 +117,7 @@ def test_the_hand_worked_book_has_these_positions():
         "price_session": "2026-01-09",
         "carried_at": None,
         "price_source": "close",
+        "currency": "USD",
         "estimated": False,
         "daily_pnl": -25.0,  # -50 * (72.5 - 72)
         "quantity": -50.0,
@@ -448,6 +449,9 @@ def test_a_book_that_cannot_be_valued_says_why(changes, as_of, reason):
         ({"multiplier": Decimal(0)}, "invalid_position"),
         ({"exit_date": date(2026, 1, 6)}, "no_exit_price"),
         ({"exit_date": date(2020, 1, 6), "exit_price": Decimal(1)}, "invalid_position"),
+        ({"currency": "EUR"}, "unsupported_currency"),
+        ({"currency": "EUR", "quantity": Decimal("sNaN")}, "invalid_position"),
+        ({"currency": "EUR", "exit_date": date(2026, 1, 6)}, "unsupported_currency"),
     ],
 )
 def test_one_bad_position_is_left_out_and_named_and_the_others_are_valued(changes, reason):

@@ -8,6 +8,7 @@ import pytest
 from risk_engine.domain import Rates
 from risk_engine.engine.asset_classes import (
     asset_class,
+    daily_multiples,
     fund_durations,
     private_proxies,
     proxy_of,
@@ -293,6 +294,13 @@ def test_files_say_when_and_by_whom():
     for subtype, proxy in private_proxies().items():
         assert 0 <= proxy.multiple <= 2.5, subtype
         assert 0.15 <= proxy.specific_volatility <= 0.30, subtype
+
+
+def test_daily_multiples_are_of_shares_bonds_and_volatility():
+    known = daily_multiples()
+    expected = {"SQQQ": -3, "SSO": 2, "SH": -1, "TMV": -3, "UBT": 2, "UVXY": 1.5, "SVXY": -0.5}
+    assert {symbol: known[symbol] for symbol in expected} == expected
+    assert not {"SPY", "TLT", "VXX", "VIX"} & known.keys()
 
 
 @pytest.mark.parametrize(("symbol", "multiple"), LEVERAGED.items())

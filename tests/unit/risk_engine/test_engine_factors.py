@@ -233,6 +233,32 @@ def test_when_nothing_can_be_modelled_nothing_is_said(nowhere):
         assert np.isnan(payload[table]["table"]["exposure_dollar"]).all()
     assert np.isnan(payload["market_beta"]["beta"])
     assert np.isnan(payload["risk"]["volatility_dollar"])
+    rates = payload["interest_rates"]
+    assert rates["reason"] == "no_position_modelled"
+    for name in ("duration", "dollar_duration", "bond_exposure_dollar", "pnl_per_basis_point"):
+        assert np.isnan(rates[name])
+    assert np.isnan([rates["pnl_up_100bp"], rates["pnl_down_100bp"]]).all()
+
+
+def test_a_duration_says_why_there_is_none():
+    """Without the yield's factor a share's duration is unknown, a bond fund's is published."""
+    nothing_known = frame_of(account(*MIXED), account(shares(3, "TLT", 200)), account())
+    model = nothing_known.factor_model
+    loadings = model.loadings.copy()
+    loadings[:, RATES] = np.nan
+    use = model.available.copy()
+    use[RATES] = False
+    silent = replace(
+        nothing_known,
+        factor_model=replace(model, loadings=loadings, panel=replace(model.panel, available=use)),
+    )
+    answers = [one for one in calculate(silent) if isinstance(one, EngineResult)]
+    mixed, bonds, nothing = (one.payload["interest_rates"] for one in answers)
+    assert mixed["reason"] == "yield_not_known"
+    assert np.isnan(mixed["dollar_duration"])
+    assert bonds["reason"] is nothing["reason"] is None
+    assert bonds["dollar_duration"] == pytest.approx(16 * bonds["bond_exposure_dollar"])
+    assert nothing["dollar_duration"] == nothing["pnl_up_100bp"] == 0
 
 
 def test_a_book_of_nothing_is_exposed_to_nothing():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def market(**changes):
     # The index yields one percent; of the share it is known that it pays nothing.
     symbols = (*said.symbols, "RUT", "XOM")
     unknown = np.full(2, np.nan)
-    tables = {
+    tables: dict[str, Any] = {
         name: np.append(getattr(said, name), unknown)
         for name in ("market_cap", "beta", "volume", "open_interest", "underlying_price")
     }

@@ -9,6 +9,7 @@ from risk_engine.engine.market_risk import METHODS, SCOPES
 from risk_engine.engine.results import pack
 from risk_engine.quant.parametric import student_t_risk
 from risk_engine.quant.value_at_risk import CONFIDENCES
+from risk_engine.schemas.market_risk import Shares
 from tests.support.simulated import AS_OF, simulated_market
 from tests.unit.risk_engine.at_risk import (
     CALL,
@@ -172,8 +173,16 @@ def test_what_cannot_be_modelled_is_counted_and_left_out(market):
     assert answer.status == "partial"
     assert "positions_not_modelled" in codes(answer)
     assert value_at_risk(answer) == pytest.approx(value_at_risk(known))
-    assert answer.payload["quality"]["of_gross_value"]["not_modelled"] > 0
+    assert answer.payload["quality"]["of_gross_value"]["unmodelled"] > 0
     assert read(answer).components is not None
+    parts = read(answer).quality.of_gross_value
+    assert parts.not_modelled == parts.unmodelled > 0
+    assert parts.modelled + parts.proxied + parts.stale + parts.unmodelled == pytest.approx(1)
+
+
+def test_results_of_before_say_what_is_not_modelled_by_its_old_name():
+    before = {"modelled": 0.5, "proxied": 0.2, "not_modelled": 0.3, "stale": 0.1}
+    assert Shares.model_validate(before).unmodelled == 0.3
 
 
 def test_a_book_without_value_has_money_and_no_shares(market):

@@ -114,6 +114,31 @@ def test_without_prices_of_its_own_it_moves_as_the_factors_did():
     assert set(runs.sources[2]) == {"history"}
 
 
+def test_a_fund_of_the_reference_lives_through_windows_older_than_the_panel():
+    """SPY's closes of 2020 are in the reference's ten years, not in the panel's three."""
+    held = (share(1, "SPY", "100"), share(2, "AAPL", "100"), listed(5, "put", "3"))
+    runs, _ = replayed(*held)
+    reference = stress_market().reference
+    column, place = reference.columns["SPY"], WINDOWS.index(LONG_AGO)
+    growth = 1.0
+    for day in reference.sessions:
+        if LONG_AGO.start < day <= LONG_AGO.end:
+            row = reference.rows[day]
+            close, before = reference.close[row, column], reference.close[row - 1, column]
+            growth *= (close + reference.dividend[row, column]) / before
+    alone, by_window = replayed(share(1, "SPY", "100"))
+    assert by_window["long_ago"] == pytest.approx(held_value("SPY", 100) * (growth - 1), rel=1e-9)
+    assert alone.own_share[0].tolist() == [1, 1, 1, 0, 0, 0]
+    labels = {
+        line.symbol: by[place]
+        for line, by in zip(inputs_of(*held).lines, runs.replayed_by, strict=True)
+    }
+    assert labels == {"SPY": "own_history", "AAPL": "factors", held[2].symbol: "own_history"}
+    # In the window from a file even SPY is told by the factors; unsaid ones by nothing.
+    assert [by[3] for by in runs.replayed_by] == ["factors"] * 3
+    assert [by[4] for by in runs.replayed_by] == [None] * 3
+
+
 def test_moves_from_a_file_and_what_they_imply():
     runs, profit = replayed(share(1, "SPY", "100"))
     place = WINDOWS.index(FILED)

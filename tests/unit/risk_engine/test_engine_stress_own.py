@@ -18,6 +18,7 @@ from tests.unit.risk_engine.stress_books import (
     read,
     replaced,
     scenario,
+    share,
     stress_market,
     stressed,
 )
@@ -67,6 +68,26 @@ def test_total_returns_of_funds_are_taken_apart_into_factors():
         assert shock == pytest.approx(expected.get(name, np.nan), nan_ok=True, abs=1e-12)
 
 
+def test_a_session_without_the_market_costs_no_scenario_of_funds():
+    """The slope is that of the sessions which are known."""
+    whole = replaced(stress_market(), TOTAL)
+    close = whole.reference.close.copy()
+    close[-100, whole.reference.columns["SPY"]] = np.nan
+    market = replace(whole, reference=replace(whole.reference, close=close))
+    frame = frame_of(account(*EVERYTHING), market=market)
+    shocks = stated_shocks(stress_inputs(frame), market.scenarios.active)[-1]
+    panel, columns = frame.factor_model.panel, market.reference.columns
+    spread, spy = (
+        panel.funds[-252:, columns["VTV"]] - panel.funds[-252:, columns["VUG"]],
+        panel.funds[-252:, columns["SPY"]],
+    )
+    known = np.isfinite(spy)
+    assert known.sum() == 250
+    slope = np.polyfit(spy[known], spread[known], 1)[0]
+    value = shocks[FACTORS.index("VALUE")]
+    assert value == pytest.approx(0.13 - slope * -0.10, abs=1e-12)
+
+
 def test_specific_risk_is_lost_besides_where_a_scenario_asks_for_it():
     text = TOTAL + "residual_multiple = 1.645\n" + TOTAL.replace('"funds"', '"plain"')
     found = stressed(*EVERYTHING, market=replaced(stress_market(), text))
@@ -79,10 +100,52 @@ def test_specific_risk_is_lost_besides_where_a_scenario_asks_for_it():
     assert sum(with_it.by_greek.values()) == pytest.approx(with_it.correlated, abs=0.04)
 
 
+def test_an_inverse_fund_gains_its_multiple_of_a_crash_and_no_more():
+    """XOM under the name of SQQQ, by its own loadings: at one blow -3 times its index's return."""
+    market = stress_market()
+    symbols = tuple("SQQQ" if one == "XOM" else one for one in market.prices.symbols)
+    market = replace(market, prices=replace(market.prices, symbols=symbols))
+    held = account(share(1, "SQQQ", "100"))
+    frame = frame_of(held, market=market)
+    (answer,) = stress.calculate(frame)
+    beta = frame.factor_model.loadings[0, FACTORS.index("MKT")]
+    worth = 100 * market.prices.close[-1, market.prices.columns["SQQQ"]]
+    at_once = worth * -3 * (0.65 ** (beta / -3) - 1)
+    crash = scenario(read(answer), "market_crash_35")
+    assert crash.direct == pytest.approx(at_once, abs=0.02)
+    assert abs(at_once - worth * (0.65**beta - 1)) > 100  # the path's is another number
+
+
+def test_what_is_left_without_proxies_loses_its_own_specific_part_alone():
+    """The private part's specific risk is no loss of the listed part, written out per underlying.
+
+    Of listed names alone, both are the same.
+    """
+    text = TOTAL + "residual_multiple = 1.645\n" + TOTAL.replace('"funds"', '"plain"')
+    own = replaced(stress_market(), text)
+    found = stressed(*EVERYTHING, market=own)
+    with_it, without = found.scenarios[-2:]
+    frame = frame_of(account(*EVERYTHING))
+    listed = np.array([key.subtype is None for key in frame.underlyings.keys])
+    listed &= frame.return_histories.source == 0
+    assert 0 < listed.sum() < len(listed)
+    daily = (
+        (frame.dollar_deltas[0] ** 2 * np.nan_to_num(frame.factor_model.specific_variance))[listed]
+    ).sum()
+    lost = 1.645 * math.sqrt(21 * daily)
+    assert lost < 1.645 * with_it.specific_deviation - 1
+    assert with_it.correlated_without_proxies == pytest.approx(
+        without.correlated_without_proxies - lost, abs=0.02
+    )
+    assert with_it.direct_without_proxies == pytest.approx(
+        without.direct_without_proxies - lost, abs=0.02
+    )
+
+
 def test_specific_deviation_is_of_net_exposures_per_underlying():
     frame = frame_of(account(*EVERYTHING))
     variance = frame.factor_model.specific_variance
-    daily = (frame.dollar_deltas[0] ** 2 * np.nan_to_num(variance)).sum()
+    daily = (frame.sensitivities[0] ** 2 * np.nan_to_num(variance)).sum()
     (answer,) = stress.calculate(frame)
     for one in read(answer).scenarios:
         assert one.specific_deviation == pytest.approx(math.sqrt(21 * daily), abs=0.01)

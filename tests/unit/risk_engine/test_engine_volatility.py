@@ -63,6 +63,16 @@ def test_a_book_s_volatility_is_that_of_its_profits_over_net_asset_value():
     assert answer.payload["holdings"]["forecast"]["model"] == "har_ewma_0.94"
 
 
+def test_an_underlying_varies_as_a_book_of_it_alone_does():
+    """Both by simple returns: those of logs differ by a few thousandths of themselves."""
+    answer = result(held.book(AAA))
+    rows, own = windows(answer.payload["holdings"]), answer.payload["underlyings"]["table"]
+    for sessions, row in rows.items():
+        assert own["weight"][0] * own[f"volatility_{sessions}d"][0] == pytest.approx(
+            row["volatility"], rel=1e-12
+        )
+
+
 def test_a_hedge_has_no_volatility_whatever_its_gross_value():
     """The original divided by the net value of the holdings, which is nothing here."""
     answer = result(held.book(AAA, SHORT_TWIN))

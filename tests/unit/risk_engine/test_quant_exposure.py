@@ -309,6 +309,17 @@ def test_what_is_not_known_is_left_out_until_nothing_is_known():
     np.testing.assert_array_equal(known, [NAN, NAN, NAN, 0.0])
 
 
+def test_lots_that_cancel_but_for_rounding_are_nothing():
+    """0.1 + 0.2 - 0.3 is 5.6e-17 in doubles; a billionth of the gross and more is a position."""
+    pairs = pair_up(np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64), 1)
+    assert 0.1 + 0.2 - 0.3 != 0
+    assert net_by_pair(pairs, np.array([0.1, 0.2, -0.3]))[0] == 0
+    assert net_by_pair(pairs, np.array([1e8, -1e8, 0.01]))[0] == 0
+    assert net_by_pair(pairs, np.array([1e8, -1e8, 1.0]))[0] == pytest.approx(1.0)
+    one = pair_up(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), 1)
+    assert net_by_pair(one, np.array([1e-12]))[0] == 1e-12
+
+
 def test_the_share_of_what_is_marked_is_of_gross_value():
     account = np.array([0, 0, 0, 1])
     value = np.array([60.0, -30.0, 10.0, 0.0])

@@ -26,7 +26,7 @@ def test_factor_moves_give_a_position_what_its_days_gave_it():
     moves = days()
     nothing = np.full(3, np.nan)
     betas = np.random.default_rng(2).normal(0, 1, (3, FACTORS))
-    held = Underlyings(betas, nothing, nothing, nothing)
+    held = Underlyings(betas, nothing, nothing, nothing, np.ones(len(betas)))
     no_volatility = np.zeros(len(moves))
     daily = underlying_moves(held, moves, no_volatility, AXIS).returns
     at_once = underlying_moves(held, window_moves(moves, AXIS)[None], np.zeros(1), AXIS).returns

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
@@ -67,7 +67,7 @@ def shares(units, betas):
         np.full(len(betas), NO_CONTRACT),
         np.asarray(units, float),
     )
-    known = Underlyings(betas, nothing, nothing, nothing)
+    known = Underlyings(betas, nothing, nothing, nothing, np.ones(len(betas)))
     return Book(held, known, stressed.contracts, stressed.revalue, AXIS, 1)
 
 
@@ -157,6 +157,7 @@ def test_the_full_profit_is_that_of_the_scenario_engine(seed):
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 0.2))
+@example(seed=4797, part=0.1953125)  # a loss between two steps of the search, gone at both
 @settings(max_examples=25, deadline=None)
 def test_the_shocks_found_cost_what_was_asked_for_or_nothing_within_the_limits_does(seed, part):
     stressed = Stressed(seed)
@@ -279,7 +280,7 @@ def test_a_short_straddle_loses_by_volatility_and_gamma():
     nothing = np.full(1, np.nan)
     straddle = Book(
         Positions(np.zeros(2, int), np.zeros(2, int), np.array([0, 1]), np.full(2, -1_000.0)),
-        Underlyings(np.array([[1.0, 0, 0, 0]]), nothing, nothing, nothing),
+        Underlyings(np.array([[1.0, 0, 0, 0]]), nothing, nothing, nothing, np.ones(1)),
         held,
         pricer(terms),
         AXIS,

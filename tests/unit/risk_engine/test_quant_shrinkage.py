@@ -20,8 +20,10 @@ from risk_engine.quant.shrinkage import (
     choose_prior,
     cross_sectional_deviation,
     out_of_sample_errors,
+    prediction_losses,
     ridge,
     robust_covariance,
+    validated_deviation,
     vasicek,
 )
 
@@ -206,6 +208,68 @@ def test_validation_finds_how_wide_loadings_lie(truth):
     candidates = [believed(300, INF, *[width] * 4) for width in widths]
     chosen = choose_prior(x, y, np.ones(252), np.full(300, 9e-4), candidates)
     assert widths[chosen] == truth
+
+
+WIDTHS = [0.125 * 2 ** (step / 2) for step in range(7)]
+
+
+@pytest.mark.parametrize(("truth", "noise"), [(0.2, 0.06), (0.35, 0.15), (0.5, 0.15), (0.7, 0.15)])
+def test_a_deviation_is_found_between_the_candidates(truth, noise):
+    """Where an estimate's error is about as wide: of much less every width is as good."""
+    chance = np.random.default_rng(10)
+    x, _, _ = drawn(252, seed=10)
+    loadings = chance.normal(0, truth, (400, 5)) * [0, 0, 1, 1, 1]
+    loadings[:, 1] = chance.normal(1, 0.3, 400)
+    y = x @ loadings.T + chance.normal(0, noise, (252, 400))
+    prior = Prior(np.tile([0.0, 1, 0, 0, 0], (400, 1)), np.array([INF, 0.3, 9.0, 9.0, 9.0]))
+    styles = np.array([False, False, True, True, True])
+    common = (x, y, np.ones(252), np.full(400, noise**2), prior)
+    found = validated_deviation(*common, regressors=styles, candidates=WIDTHS)
+    assert found == pytest.approx(truth, rel=0.15)
+    losses = prediction_losses(
+        *common[:4],
+        [Prior(prior.mean, np.array([INF, 0.3, *[width] * 3])) for width in WIDTHS],
+    )
+    # The lowest point of the parabola through the three lowest, by somebody else's algebra.
+    best = int(np.argmin(losses))
+    logs = np.log2(WIDTHS[best - 1 : best + 2])
+    square, slope, _ = np.polyfit(logs, losses[best - 1 : best + 2], 2)
+    assert found == pytest.approx(2 ** (-slope / (2 * square)), rel=1e-6)
+
+
+def test_beyond_the_candidates_the_last_one_is_taken_and_of_nothing_none():
+    chance = np.random.default_rng(11)
+    x, _, _ = drawn(252, seed=11)
+    noise = chance.normal(0, 0.03, (252, 300))
+    styles = np.array([False, True, True, True, True])
+    prior, variance = believed(300, INF, 0.4, 0.5, 0.5, 0.5), np.full(300, 9e-4)
+    nothing = noise + x @ (chance.normal(0, 1e-6, (300, 5)) * styles).T
+    whatever = noise + x @ (chance.normal(0, 50, (300, 5)) * styles).T
+    mean = np.zeros((300, 5))
+    free = Prior(mean, prior.deviation)
+    for y, width in ((nothing, WIDTHS[0]), (whatever, WIDTHS[-1])):
+        found = validated_deviation(
+            x, y, np.ones(252), variance, free, regressors=styles, candidates=WIDTHS
+        )
+        assert found == width
+    unknown = np.full((252, 300), NAN)
+    assert np.isnan(
+        validated_deviation(
+            x, unknown, np.ones(252), variance, prior, regressors=styles, candidates=WIDTHS
+        )
+    )
+
+
+def test_losses_are_out_of_sample_errors_in_units_of_their_variance():
+    x, y, _ = drawn(150, seed=12)
+    y[:149, 0] = NAN
+    variance = np.linspace(1e-4, 6e-4, 6)
+    priors = [believed(6, INF, 0.4, width, width, width) for width in (0.1, 0.5)]
+    losses = prediction_losses(x, y, np.ones(150), variance, priors)
+    for prior, loss in zip(priors, losses, strict=True):
+        left, _ = out_of_sample_errors(x, y, np.ones(150), variance, prior)
+        assert np.isnan(left[0])
+        assert loss == pytest.approx(np.mean((left / variance)[1:]))
 
 
 @given(st.integers(0, 200))

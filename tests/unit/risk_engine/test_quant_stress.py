@@ -31,9 +31,9 @@ PUT = Options(
     rate=np.array([0.04]),
     dividend_yield=np.array([0.0]),
 )
-NOT_A_BOND = np.full(1, np.nan)
+NOT_A_BOND, ONCE = np.full(1, np.nan), np.ones(1)
 MARKET_ONLY = FactorAxis(market=0, rates=1)
-SHARE = Underlyings(np.array([[1.0, 0.0]]), NOT_A_BOND, NOT_A_BOND, NOT_A_BOND)
+SHARE = Underlyings(np.array([[1.0, 0.0]]), NOT_A_BOND, NOT_A_BOND, NOT_A_BOND, ONCE)
 
 
 def put_stressed(market, volatility):
@@ -241,7 +241,7 @@ def test_moves_are_continuous_in_the_shocks(seed, step):
 
 def test_the_split_by_factor_is_continuous_where_the_log_return_is_nothing():
     """Two factors that cancel: r u_k/u is 0/0 there, and u_k by the spec."""
-    pair = Underlyings(np.array([[0.0, 0.0, 1.0, 1.0]]), NOT_A_BOND, NOT_A_BOND, NOT_A_BOND)
+    pair = Underlyings(np.array([[0.0, 0.0, 1.0, 1.0]]), NOT_A_BOND, NOT_A_BOND, NOT_A_BOND, ONCE)
     parts = []
     for miss in (-1e-5, -1e-9, 0.0, 1e-12, 1e-7):
         shocks = np.array([[0.0, 0.0, 0.2, -0.2 + miss]])
@@ -256,7 +256,7 @@ def test_the_split_by_factor_is_continuous_where_the_log_return_is_nothing():
 
 @given(st.floats(-0.99, 5), st.floats(-5, 5))
 def test_no_price_falls_below_nothing(market, beta):
-    extreme = Underlyings(np.array([[beta, 0.0]]), NOT_A_BOND, NOT_A_BOND, NOT_A_BOND)
+    extreme = Underlyings(np.array([[beta, 0.0]]), NOT_A_BOND, NOT_A_BOND, NOT_A_BOND, ONCE)
     moves = underlying_moves(extreme, np.array([[market, 0.0]]), np.zeros(1), MARKET_ONLY)
     assert moves.returns[0, 0] >= -1
     assert moves.returns[0, 0] == pytest.approx((1 + market) ** beta - 1, rel=1e-9, abs=1e-12)
@@ -268,9 +268,73 @@ def test_the_market_itself_moves_by_exactly_its_shock():
         assert moves.returns[0, 0] == pytest.approx(market, abs=1e-15)
 
 
+def fund(times, beta, duration=np.nan, convexity=np.nan):
+    """Return a fund of `times` its index; the other numbers are the index's own."""
+    return Underlyings(
+        np.array([[times * beta, 0.0]]),
+        np.array([times * duration]),
+        np.array([times * convexity]),
+        NOT_A_BOND,
+        np.array([float(times)]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "beta", "market", "at_once", "over_sessions"),
+    [
+        (3, 1, -0.10, -0.30, 0.9**3 - 1),
+        (3, 1, -0.35, -0.9999, 0.65**3 - 1),  # three times 35 % is more than all of it
+        (-3, 1, -0.35, 1.05, 0.65**-3 - 1),
+        (2, 1, 0.25, 0.50, 1.25**2 - 1),
+        (-1, 1, 0.25, -0.25, 1 / 1.25 - 1),
+        (2, 1.5, -0.20, 2 * (0.8**1.5 - 1), 0.8**3 - 1),  # its index has a beta of 1.5
+        # Half of the opposite of futures on volatility, which gain 0.65^-3 - 1 = 264 %.
+        (-0.5, -3, -0.35, -0.9999, 0.65**1.5 - 1),
+    ],
+)
+def test_a_fund_of_so_many_times_its_index_moves_as_often_at_one_blow(
+    times, beta, market, at_once, over_sessions
+):
+    shocks = np.array([[market, 0.0]])
+    for path, by_hand_return in ((False, at_once), (True, over_sessions)):
+        moves = underlying_moves(
+            fund(times, beta), shocks, np.zeros(1), MARKET_ONLY, over_sessions=path
+        )
+        assert moves.returns[0, 0] == pytest.approx(by_hand_return, abs=1e-12)
+        split = (moves.slope * moves.parts.sum(axis=-1))[0, 0]
+        assert split == pytest.approx(by_hand_return, abs=1e-12)
+
+
+def test_a_fund_of_bonds_thrice_moves_thrice_at_one_blow():
+    """A point more: -16 % + 350 / 20,000 = -14.25 % of the index, by hand; also inversely."""
+    shocks = np.array([[0.0, 0.01]])
+    for times, at_once in ((3, -0.4275), (-3, 0.4275)):
+        bonds = fund(times, 0.0, 16.0, 350.0)
+        moves = underlying_moves(bonds, shocks, np.zeros(1), MARKET_ONLY)
+        assert moves.returns[0, 0] == pytest.approx(at_once, abs=1e-12)
+        path = underlying_moves(bonds, shocks, np.zeros(1), MARKET_ONLY, over_sessions=True)
+        assert path.returns[0, 0] == pytest.approx((1 - 0.1425) ** times - 1, abs=1e-12)
+
+
+@given(st.sampled_from([-3, -2, -1, -0.5, 1.5, 2, 3]), st.floats(1e-5, 1e-3))
+def test_small_shocks_are_the_same_at_once_and_over_sessions(times, size):
+    """Both are k f but for terms of the second order, k (k - 1) f^2 / 2."""
+    shocks = np.array([[size, 0.0]])
+    found = [
+        underlying_moves(
+            fund(times, 1.0), shocks, np.zeros(1), MARKET_ONLY, over_sessions=path
+        ).returns[0, 0]
+        for path in (False, True)
+    ]
+    assert found[0] == pytest.approx(times * size, rel=1e-9)
+    assert found[1] - found[0] == pytest.approx(times * (times - 1) * size**2 / 2, rel=0.01)
+
+
 def test_a_future_on_volatility_moves_by_volatility_alone():
     """Four months to go: half of the move of 30-day volatility."""
-    future = Underlyings(np.array([[3.0, 1.0]]), NOT_A_BOND, NOT_A_BOND, np.array([120 / 365]))
+    future = Underlyings(
+        np.array([[3.0, 1.0]]), NOT_A_BOND, NOT_A_BOND, np.array([120 / 365]), ONCE
+    )
     moves = underlying_moves(future, np.array([[-0.3, 0.01]]), np.array([1.2]), MARKET_ONLY)
     assert moves.returns[0, 0] == pytest.approx(0.6)
     assert (moves.parts == 0).all()

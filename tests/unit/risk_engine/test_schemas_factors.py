@@ -76,9 +76,9 @@ def test_everything_is_read_and_nothing_is_not_a_number():
 
 
 @pytest.mark.parametrize("read", READS)
-@pytest.mark.parametrize("known", [None, only_valued()], ids=["unheard of", "only valued"])
+@pytest.mark.parametrize("known", [lambda: None, only_valued], ids=["unheard of", "only valued"])
 def test_without_a_result_there_is_none(read, known):
-    found = read(PORTFOLIO, known)
+    found = read(PORTFOLIO, known())
     assert not found.available
     assert found.portfolio_id == PORTFOLIO
 
@@ -139,7 +139,23 @@ def test_positions_are_paged_by_symbol():
     everything = schemas.positions_factor_exposures(PORTFOLIO, known, NOW, PAGE)
     assert [one.symbol for one in everything.positions] == ["AAPL", "JPM", "P4", "TLT"]
     assert everything.total == 4
-    assert everything.positions[0].exposures.keys() >= {"MKT", "SIZE", "RATES"}
+    everyones = schemas.factors(PORTFOLIO, known).data
+    assert everyones is not None
+    names = [one.name for one in everyones.factors]
+    told = {one.position_id: one for one in everyones.positions}
+    for one in everything.positions:
+        pairs = zip(names, told[one.position_id].loadings, strict=True)
+        loadings = {name: value for name, value in pairs if value is not None}
+        assert one.loadings == loadings
+        assert one.exposures == {
+            "Market Beta": loadings["MKT"],
+            "Momentum": loadings["MOM"],
+            "Value": loadings["VALUE"],
+            "Growth": -loadings["VALUE"],
+            "Quality": loadings["QUAL"],
+            "Size": loadings["SIZE"],
+            "Low Volatility": loadings["LOWVOL"],
+        }
     page = schemas.positions_factor_exposures(
         PORTFOLIO, known, NOW, schemas.Page(2, 1, frozenset())
     )
@@ -210,7 +226,9 @@ def test_one_beta_under_three_names():
     assert legacy.market_beta_r_squared == calculated.beta_calculated_90d_r_squared
     assert (vendor.positions_with_beta, vendor.positions_total) == (3, 4)
     assert vendor.coverage_percentage == 75
-    assert schemas.calculated_beta(PORTFOLIO, known).metadata["window_sessions"] == 252
+    how = schemas.calculated_beta(PORTFOLIO, known).metadata
+    assert how["window_sessions"] == how["window_days"] == 252
+    assert how["model_type"] == "single_factor_wls_shrunk_to_prior"
 
 
 def test_spreads_say_where_a_portfolio_leans():
@@ -222,6 +240,8 @@ def test_spreads_say_where_a_portfolio_leans():
         "Quality Spread",
     ]
     assert found.metadata["factors_calculated"] == found.metadata["expected_factors"] == 4
+    assert found.metadata["regression_window_days"] == found.metadata["window_sessions"] == 504
+    assert "residual_factors" in str(found.metadata["calculation_method"])
     for one in found.factors:
         size = abs(one.beta)
         strong, moderate = size > 0.5, size > 0.2

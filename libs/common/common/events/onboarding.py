@@ -36,6 +36,8 @@ class BookPosition(BaseModel):
     underlying_symbol: str | None = None
     strike_price: Amount | None = None
     expiration_date: date | None = None
+    currency: str = "USD"
+    """ISO 4217: of the entry, exit and strike price. Messages without it are of dollars."""
 
 
 class Book(BaseModel):

@@ -4,11 +4,9 @@ A thousand streams woken together cost a few statements, not a thousand.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from common.errors import Unavailable
-from common.loops import forever
+from common.loops import Loop
 from common.unit_of_work import UnitOfWork
 from gateway.domain.news import Logged
 from gateway.repository import Position, Store
@@ -16,29 +14,14 @@ from gateway.repository import Position, Store
 POSITIONS_AT_ONCE = 500
 
 
-class LogReader:
+class LogReader(Loop):
     """One read at a time, for whoever asked until then."""
 
     def __init__(self, unit_of_work: UnitOfWork) -> None:
+        super().__init__("log-reader", idle="the event log is not being read")
         self._unit_of_work = unit_of_work
         self._asked: dict[Position, asyncio.Future[list[Logged]]] = {}
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Read until the block ends."""
-        self._task = asyncio.create_task(forever("log_reader", self._read), name="log-reader")
-        try:
-            yield
-        finally:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def health(self) -> None:
-        """Return while the log is read; raise `Unavailable` when nobody would answer a stream."""
-        if self._task is None or self._task.done():
-            raise Unavailable("the event log is not being read")
 
     async def after(self, position: Position) -> list[Logged]:
         """Return what follows a position in its log; `Unavailable` when that cannot be read."""
@@ -49,7 +32,8 @@ class LogReader:
         # Shared by all who stand there: one who leaves must not cancel the others' read.
         return await asyncio.shield(future)
 
-    async def _read(self) -> None:
+    async def turn(self) -> None:
+        """Read for whoever asked since the last turn."""
         await self._wake.wait()
         positions = list(self._asked)[:POSITIONS_AT_ONCE]
         asked = {position: self._asked.pop(position) for position in positions}

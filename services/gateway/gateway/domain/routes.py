@@ -67,6 +67,8 @@ ROUTES = (
     # Looks through every queue's letters and asks every service for its own.
     Route("/api/v1/admin/dead-letters", "scheduler", Access.ADMIN, timeout=90.0),
     Route("/api/v1/analytics", "risk-engine"),
+    # A word about the book, which is onboarding's, under the address that clients know.
+    Route("/api/v1/analytics/portfolio/{}/equity", "onboarding"),
     Route("/api/v1/chat", "chat", timeout=120.0),
     Route("/api/v1/insights", "chat", timeout=120.0),
 )

@@ -106,9 +106,9 @@ async def read_rates_of_panel(
 async def read_reference_of_panel(
     as_of: date, version: Version, unit: Transaction, request: Request
 ) -> Response:
-    """Return the bars of a panel's reference, and its benchmark, as an Arrow IPC stream.
+    """Return a panel's reference with its benchmark, and its cross-section, as Arrow IPC streams.
 
-    Empty where the panel was published before there was one.
+    The one is empty and the other left out where the panel was published before there were any.
     """
     panels = Panels(unit)
     edition = await _edition(panels, as_of, version)
@@ -119,7 +119,8 @@ async def read_reference_of_panel(
         return _unchanged(etag)
     columns = await panels.reference(edition, version)
     benchmark = await panels.benchmark(edition)
-    content = await asyncio.to_thread(wire.encode_reference, edition, columns, benchmark)
+    shares = await panels.cross_section(edition, version)
+    content = await asyncio.to_thread(wire.encode_reference, edition, columns, benchmark, shares)
     return _for_good(content, etag)
 
 

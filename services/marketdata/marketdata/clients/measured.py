@@ -28,6 +28,11 @@ class MeasuredProvider:
         """Return the other's name and model version."""
         return self._provider.source
 
+    @property
+    def cross_section(self) -> frozenset[str]:
+        """Return the other's list of shares."""
+        return self._provider.cross_section
+
     async def profiles(self, symbols: Sequence[str]) -> Mapping[str, Profile]:
         """Return the other's profiles."""
         return await self._of_each("profiles", symbols, self._provider.profiles(symbols))

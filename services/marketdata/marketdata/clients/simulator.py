@@ -1,9 +1,12 @@
 """The simulated market as a provider: the one module that knows the simulator."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -32,6 +35,9 @@ INDEX = "SP500"
 class SimulatedMarket:
     """Prices of a model; everything made of them says `simulated`.
 
+    Its companies declare no dividends ahead: its options are priced by yields, and would contradict
+    a schedule.
+
     What takes more than a moment is made in a thread.
     """
 
@@ -44,6 +50,11 @@ class SimulatedMarket:
         self._benchmark: Benchmark | None = None
         # Another seed is another history: it must never be taken for the same one.
         self.source = Source("simulated", f"{MODEL_VERSION}+seed.{self._market.seed}")
+
+    @property
+    def cross_section(self) -> frozenset[str]:
+        """Return nine shares of each sector, from the largest to the smallest company."""
+        return _cross_section()
 
     async def profiles(self, symbols: Sequence[str]) -> Mapping[str, Profile]:
         """Return the profiles of the listed symbols, and of the contracts on them."""
@@ -167,6 +178,12 @@ class SimulatedMarket:
         curves["session"] = sessions[inside]
         curves["rates"] = scene.yields(np.array(list(TENORS.values())))[inside]
         return curves
+
+
+@cache
+def _cross_section() -> frozenset[str]:
+    text = files("marketdata.clients").joinpath("simulated_cross_section.json").read_text("utf-8")
+    return frozenset(symbol for some in json.loads(text)["sectors"].values() for symbol in some)
 
 
 def _profile_of(contract: Contract) -> Profile:

@@ -48,6 +48,8 @@ class Edition:
     """2: with snapshots and rates; 1: published before there were any."""
     reference: Reference | None = None
     """None: published before there was one."""
+    cross_section: frozenset[str] | None = None
+    """The shares that every panel shows beside what is held; None: published before there were."""
 
     @property
     def as_of(self) -> date:
@@ -203,6 +205,7 @@ def edition_of(
     sessions: int,
     reference: Iterable[str],
     reference_sessions: int,
+    cross_section: Iterable[str] = (),
 ) -> Edition:
     """Return the edition of so many sessions up to one; its reference has no fewer of them."""
     longest = max(sessions, reference_sessions)
@@ -210,6 +213,7 @@ def edition_of(
         source,
         Span(first_of_last(sessions, as_of), as_of),
         reference=Reference(frozenset(reference), Span(first_of_last(longest, as_of), as_of)),
+        cross_section=frozenset(cross_section),
     )
 
 

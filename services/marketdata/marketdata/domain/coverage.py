@@ -31,6 +31,9 @@ NO_PRICE = "no_price"
 STALE_PRICE = "stale_price"
 """Why a symbol has no price: the codes of `MissingSymbol.reason`."""
 
+PANEL_CURRENCY = "USD"
+"""What all prices are in."""
+
 _RIGHTS: Mapping[str, Right] = {"LC": "call", "SC": "call", "LP": "put", "SP": "put"}
 
 MAX_PRICE_AGE = 3
@@ -67,11 +70,13 @@ def holding_of(book: Book) -> Holding:
     if book.positions is None:
         return Holding(book.portfolio_id, book.revision, book.user_id, None, None)
     # Positions sold after the opening session count like open ones: what they were worth at its
-    # close is part of the account's opening value. Those sold by then never come into it.
+    # close is part of the account's opening value. Those sold by then never come into it, nor
+    # does what is quoted in another currency: a price of the same symbol here is not its price.
     counted = [
         position
         for position in book.positions
-        if position.exit_date is None or position.exit_date > book.opening_session
+        if (position.exit_date is None or position.exit_date > book.opening_session)
+        and position.currency == PANEL_CURRENCY
     ]
     return Holding(
         book.portfolio_id,

@@ -78,6 +78,16 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Dividend:
+    """A dividend that has been declared and is to come."""
+
+    ex_date: date
+    """Whoever has the share at the close before gets it."""
+    amount: float
+    """US dollars per share of the day that says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What is said of a security at a session's close, beside its bar.
 
@@ -100,6 +110,9 @@ class Snapshot:
     underlying_price: float | None = None
     """What an option is on, at the same moment: a share, an index, or the future that expires with
     an option on the volatility index."""
+    dividends: tuple[Dividend, ...] = ()
+    """What had been declared by that close and goes ex after it, the nearest first. Never what was
+    declared later: a past session is told as it was known then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +210,14 @@ class Provider(Protocol):
     @property
     def source(self) -> Source:
         """Return its name and model version."""
+        ...
+
+    @property
+    def cross_section(self) -> frozenset[str]:
+        """Return a fixed list of shares, of all sectors and of large and small companies alike.
+
+        What is believed of shares before any data is told from them. Empty: there is no such list.
+        """
         ...
 
     async def profiles(self, symbols: Sequence[str]) -> Mapping[str, Profile]:

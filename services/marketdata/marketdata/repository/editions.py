@@ -23,6 +23,9 @@ def is_of(edition: Edition) -> ColumnElement[bool]:
             PANELS.c.reference_from == edition.reference.span.first,
             PANELS.c.reference == symbols,
         ]
+    if edition.cross_section is not None:
+        shares = literal(sorted(edition.cross_section), ARRAY(Text))
+        conditions.append(PANELS.c.cross_section == shares)
     return and_(*conditions)
 
 

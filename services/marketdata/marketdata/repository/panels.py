@@ -94,6 +94,9 @@ class Panels:
                 curves_from=edition.rates.first if state.has_curves(edition) else None,
                 reference_from=edition.reference and edition.reference.span.first,
                 reference=edition.reference and sorted(edition.reference.symbols),
+                cross_section=None
+                if edition.cross_section is None
+                else sorted(edition.cross_section),
             )
         )
         if new:
@@ -134,7 +137,8 @@ class Panels:
         if row.reference is not None:
             reference = Reference(frozenset(row.reference), Span(row.reference_from, as_of))
         span = Span(row.first_session, as_of)
-        return Edition(Source(row.provider, row.model_version), span, row.format, reference)
+        shares = None if row.cross_section is None else frozenset(row.cross_section)
+        return Edition(Source(row.provider, row.model_version), span, row.format, reference, shares)
 
     async def curves_from(self, edition: Edition, version: int) -> date | None:
         """Return the oldest session of a panel's rates; None where they came after it."""
@@ -173,16 +177,18 @@ class Panels:
         return {row.symbol: row.column_version for row in rows}
 
     async def reference_versions(self, edition: Edition, version: int) -> Mapping[str, int]:
-        """Return the column version of each symbol of a panel's reference; 0 where none is shown.
+        """Return the column version of each symbol of a panel's reference and cross-section.
 
-        Whatever the reference says follows from them.
+        Whatever these say follows from them; 0 where none is shown.
         """
-        if edition.reference is None:
+        symbols = edition.cross_section or frozenset()
+        if edition.reference is not None:
+            symbols |= edition.reference.symbols
+        if not symbols:
             return {}
-        shown = _shown(edition, version, edition.reference.symbols)
-        rows = await self._connection.execute(select(shown))
+        rows = await self._connection.execute(select(_shown(edition, version, symbols)))
         versions = {row.symbol: row.newest for row in rows}
-        return {**dict.fromkeys(edition.reference.symbols, 0), **versions}
+        return {**dict.fromkeys(symbols, 0), **versions}
 
     async def reference(self, edition: Edition, version: int) -> Sequence[PanelColumn]:
         """Return the columns of a panel's reference by symbol, with its many bars."""
@@ -190,6 +196,12 @@ class Panels:
             return ()
         symbols, span = edition.reference.symbols, edition.reference.span
         return await self.columns(edition, version, symbols, span)
+
+    async def cross_section(self, edition: Edition, version: int) -> Sequence[PanelColumn]:
+        """Return the columns of a panel's cross-section by symbol."""
+        if not edition.cross_section:
+            return ()
+        return await self.columns(edition, version, edition.cross_section)
 
     async def benchmark(self, edition: Edition) -> Benchmark | None:
         """Return what the panels of an edition say that the benchmark is made of."""

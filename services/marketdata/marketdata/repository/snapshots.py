@@ -13,6 +13,7 @@ from marketdata.domain import (
     Benchmark,
     Column,
     Curves,
+    Dividend,
     Edition,
     Snapshot,
     Source,
@@ -23,7 +24,8 @@ from marketdata.repository.columns import span_of
 from marketdata.repository.locks import lock
 from marketdata.tables import BENCHMARKS, CURVES, CURVES_LOADED, METADATA, SNAPSHOTS
 
-_FIELDS = tuple(field.name for field in fields(Snapshot))
+_SCALARS = tuple(field.name for field in fields(Snapshot) if field.name != "dividends")
+_FIELDS = (*_SCALARS, "ex_dates", "dividends")
 
 
 class Snapshots:
@@ -123,11 +125,20 @@ def snapshot_columns(rows: FromClause = SNAPSHOTS) -> list[ColumnElement[Any]]:
 
 def snapshot_of(row: Row[Any]) -> Snapshot:
     """Return what was said in a row of `snapshot_columns`."""
-    return Snapshot(**{name: getattr(row, f"said_{name}") for name in _FIELDS})
+    declared = zip(row.said_ex_dates or (), row.said_dividends or (), strict=True)
+    return Snapshot(
+        **{name: getattr(row, f"said_{name}") for name in _SCALARS},
+        dividends=tuple(Dividend(*one) for one in declared),
+    )
 
 
-def _values(snapshot: Snapshot) -> dict[str, float | int | None]:
-    return {name: getattr(snapshot, name) for name in _FIELDS}
+def _values(snapshot: Snapshot) -> dict[str, Any]:
+    declared = snapshot.dividends
+    return {
+        **{name: getattr(snapshot, name) for name in _SCALARS},
+        "ex_dates": [one.ex_date for one in declared] or None,
+        "dividends": [one.amount for one in declared] or None,
+    }
 
 
 _SILENCE = Snapshot()

@@ -52,6 +52,9 @@ _SNAPSHOT_FIELDS = {
 }
 """As `domain.Snapshot` has them; null where nothing was said."""
 
+_DIVIDEND_FIELDS = {"ex_dates": pa.list_(pa.date32()), "dividends": pa.list_(pa.float64())}
+"""What had been declared, one amount for each day; null where nothing had."""
+
 
 class Selection(BaseModel):
     """Which symbols of a panel are wanted."""
@@ -95,11 +98,16 @@ def encode(
 
 
 def encode_reference(
-    edition: Edition, columns: Sequence[PanelColumn], benchmark: Benchmark | None
+    edition: Edition,
+    columns: Sequence[PanelColumn],
+    benchmark: Benchmark | None,
+    shares: Sequence[PanelColumn] = (),
 ) -> bytes:
     """Return a panel's reference, its columns sorted by symbol, as an Arrow table like its bars.
 
-    It is the same for all panels that show the same columns of it, so it names no panel.
+    Behind it comes the cross-section, `shares`, where the edition has one: readers of before see
+    the first table alone. Both are the same for all panels that show the same columns of them, so
+    they name no panel.
     """
     reference = edition.reference
     metadata = {
@@ -112,7 +120,18 @@ def encode_reference(
             "weights": dict(benchmark.weights),
         },
     }
-    return streams([_bars(columns, metadata)])
+    tables = [_bars(columns, metadata)]
+    if edition.cross_section:
+        tables.append(
+            _bars(
+                shares,
+                {
+                    **_described(edition, edition.span, shares),
+                    "missing": _missing(shares, edition.cross_section),
+                },
+            )
+        )
+    return streams(tables)
 
 
 def encode_earlier(edition: Edition, columns: Sequence[PanelColumn]) -> bytes:
@@ -167,8 +186,15 @@ def _snapshots(columns: Sequence[PanelColumn]) -> pa.Table:
                 [getattr(one if name == "symbol" else one.snapshot, name) for one in said], kind
             )
             for name, kind in _SNAPSHOT_FIELDS.items()
+        ]
+        + [
+            pa.array(
+                [[getattr(one, name) for one in of.snapshot.dividends] or None for of in said],
+                kind,
+            )
+            for name, kind in zip(("ex_date", "amount"), _DIVIDEND_FIELDS.values(), strict=True)
         ],
-        schema=pa.schema(list(_SNAPSHOT_FIELDS.items())),
+        schema=pa.schema([*_SNAPSHOT_FIELDS.items(), *_DIVIDEND_FIELDS.items()]),
     )
 
 

@@ -2,15 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
-from pydantic import WithJsonSchema
 
 from common.calendar import last_closed_session
 from common.errors import ServiceError
@@ -19,22 +15,25 @@ from common.identity import Caller
 from common.refusals import may_refuse
 from common.telemetry import about
 from onboarding.api.context import CurrentPolicy, Units
-from onboarding.domain.books import ImportRecord, announced, first_book, today_in_new_york
+from onboarding.api.refusals import listed, refused
+from onboarding.domain.books import (
+    ImportRecord,
+    announced,
+    first_book,
+    in_other_currencies,
+    today_in_new_york,
+)
 from onboarding.domain.codes import Code
 from onboarding.domain.csv_file import MAX_FILE_BYTES
-from onboarding.domain.faults import Fault, Rejection, shown
+from onboarding.domain.faults import Rejection, shown
 from onboarding.domain.imports import read_positions
 from onboarding.domain.portfolio import PortfolioDetails, check_portfolio, portfolio_id
+from onboarding.domain.positions import ACCOUNT_CURRENCY
 from onboarding.domain.template import FILENAME, TEMPLATE
 from onboarding.repository import Store
-from onboarding.schemas import Created, NextStep
+from onboarding.schemas import Created, NextStep, PlainNumber
 
 router = APIRouter(prefix="/api/v1/onboarding", tags=["onboarding"])
-
-PLAIN_NUMBER: dict[str, Any] = {
-    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,2})?$"}]
-}
-"""What to send; what is read besides (an exponent, a sign) is refused by a rule with a sentence."""
 
 
 @router.get(
@@ -77,7 +76,7 @@ async def create_portfolio(
     units: Units,
     policy: CurrentPolicy,
     portfolio_name: Annotated[str, Form()],
-    equity_balance: Annotated[Decimal, WithJsonSchema(PLAIN_NUMBER), Form(allow_inf_nan=True)],
+    equity_balance: Annotated[PlainNumber, Form()],
     description: Annotated[str | None, Form()] = None,
     csv_file: Annotated[UploadFile | None, File()] = None,
 ) -> Created:
@@ -87,7 +86,7 @@ async def create_portfolio(
     """
     details = check_portfolio(portfolio_name, description, equity_balance)
     if isinstance(details, tuple):
-        raise ServiceError(details[0].code, details[0].message, details=_listed(details))
+        raise refused(details)
     if csv_file is None:
         raise ServiceError(Code.ERR_PORT_007)
     new_id = portfolio_id(caller.user_id, details.name, deterministic=policy.deterministic_ids)
@@ -152,16 +151,17 @@ def _read_book(
 
 def _created(book: Book, record: ImportRecord) -> Created:
     address = f"/api/v1/portfolio/{book.portfolio_id}"
-    count = record.positions
+    count, foreign = record.positions, len(in_other_currencies(book))
     return Created(
         portfolio_id=book.portfolio_id,
         portfolio_name=book.name,
         equity_balance=book.equity_balance,
         positions_imported=count,
+        unsupported_currency_positions=foreign,
         total_positions=count,
         ignored_columns=record.ignored_columns,
         run_id=record.run_id,
-        message=f"Imported {count:,} position{'' if count == 1 else 's'} into '{book.name}'.",
+        message=f"Imported {_positions(count)} into '{book.name}'." + _left_out(foreign),
         events=f"{address}/events",
         next_step=NextStep(
             action="calculate",
@@ -169,6 +169,17 @@ def _created(book: Book, record: ImportRecord) -> Created:
             description="The import is being calculated already; POST there to calculate again.",
         ),
     )
+
+
+def _positions(count: int) -> str:
+    return f"{count:,} position{'' if count == 1 else 's'}"
+
+
+def _left_out(foreign: int) -> str:
+    if not foreign:
+        return ""
+    said = f"{_positions(foreign)} in another currency than {ACCOUNT_CURRENCY}"
+    return f" {said} will be listed, but count in no total."
 
 
 def _taken(user_id: UUID) -> ServiceError:
@@ -183,14 +194,5 @@ def _rejected(rejection: Rejection) -> ServiceError:
     return ServiceError(
         Code.ERR_PORT_008,
         sentence,
-        details={**_listed(rejection.faults), "total_errors": total},
+        details={**listed(rejection.faults), "total_errors": total},
     )
-
-
-def _listed(faults: Sequence[Fault]) -> dict[str, Any]:
-    errors = [
-        {name: value for name, value in asdict(fault).items() if value is not None}
-        | {"code": fault.code.name}
-        for fault in faults
-    ]
-    return {"errors": errors, "total_errors": len(errors)}

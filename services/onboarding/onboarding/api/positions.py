@@ -15,7 +15,7 @@ from common.refusals import may_refuse
 from onboarding.api.context import Units, Valuations
 from onboarding.api.portfolios import state_of
 from onboarding.clients import Mark, Valuation
-from onboarding.domain.books import cost_basis
+from onboarding.domain.books import Portfolio, cost_basis
 from onboarding.repository import Store
 from onboarding.schemas import PositionDetail, Positions, PositionsSummary
 
@@ -78,23 +78,32 @@ async def position_details(
     known = await risk_engine.valuations([portfolio_id], positions=True)
     valuation = known[portfolio_id].of_revision(portfolio.revision)
     chosen = [one for one in found if only is None or one.position_id in only]
-    return await rendered(lambda: _positions(portfolio_id, chosen, valuation))
+    return await rendered(lambda: _positions(portfolio, chosen, valuation))
 
 
 def _positions(
-    portfolio_id: UUID, chosen: Sequence[BookPosition], valuation: Valuation
+    portfolio: Portfolio, chosen: Sequence[BookPosition], valuation: Valuation
 ) -> Positions:
     details = tuple(
-        _detail(portfolio_id, position, valuation.mark(position.position_id)) for position in chosen
+        _detail(portfolio, position, valuation.mark(position.position_id)) for position in chosen
     )
-    return Positions(positions=details, summary=_summary(details), valuation=state_of(valuation))
+    return Positions(
+        positions=details,
+        summary=_summary(details, portfolio.currency),
+        valuation=state_of(valuation),
+    )
 
 
-def _detail(portfolio_id: UUID, position: BookPosition, mark: Mark) -> PositionDetail:
+def _detail(portfolio: Portfolio, position: BookPosition, mark: Mark) -> PositionDetail:
     reason = mark.reason if mark.market_value is None else None
+    if position.exit_date is not None:
+        reason = "closed"
+    if position.currency != portfolio.currency:
+        # Whatever becomes of it: nothing in the portfolio's currency is known of it.
+        mark, reason = Mark(), "unsupported_currency"
     return PositionDetail(
         id=position.position_id,
-        portfolio_id=portfolio_id,
+        portfolio_id=portfolio.id,
         **position.model_dump(exclude={"position_id"}),
         cost_basis=cost_basis(position),
         current_price=mark.market_price,
@@ -102,18 +111,20 @@ def _detail(portfolio_id: UUID, position: BookPosition, mark: Mark) -> PositionD
         unrealized_pnl=mark.unrealized_pnl,
         unrealized_pnl_percent=mark.unrealized_pnl_percent,
         realized_pnl=mark.realized_pnl,
-        reason="closed" if position.exit_date else reason,
+        reason=reason,
     )
 
 
-def _summary(details: Sequence[PositionDetail]) -> PositionsSummary:
-    held = [detail for detail in details if detail.exit_date is None]
+def _summary(details: Sequence[PositionDetail], currency: str) -> PositionsSummary:
+    counted = [detail for detail in details if detail.currency == currency]
+    held = [detail for detail in counted if detail.exit_date is None]
     values = [one.market_value for one in held if one.market_value is not None]
     profits = [one.unrealized_pnl for one in held if one.unrealized_pnl is not None]
     # A private asset has no market price to miss: a book of them alone is worth 0 on the market.
     is_known = bool(values) or all(one.investment_class == "PRIVATE" for one in held)
     return PositionsSummary(
         total_positions=len(details),
+        unsupported_currency_positions=len(details) - len(counted),
         priced_positions=len(values),
         total_market_value=sum(values) if is_known else None,
         total_unrealized_pnl=sum(profits) if is_known else None,

@@ -8,10 +8,9 @@ from uuid import UUID
 from common.calendar import NEW_YORK
 from common.events.onboarding import POSITIONS_IN_EVENT, Book, BookPosition
 from onboarding.domain.portfolio import PortfolioDetails, position_ids
-from onboarding.domain.positions import PositionRow
+from onboarding.domain.positions import ACCOUNT_CURRENCY, PositionRow
 
 FIRST_REVISION = 1
-CURRENCY = "USD"
 CENT = Decimal("0.01")
 
 
@@ -78,13 +77,25 @@ def first_book(
         revision=FIRST_REVISION,
         user_id=user_id,
         name=details.name,
-        currency=CURRENCY,
+        currency=ACCOUNT_CURRENCY,
         # As the database gives it back, so that the event and the stored book are the same text.
         equity_balance=details.equity_balance.quantize(CENT),
         opening_session=opening_session,
         created_at=created_at,
         positions=tuple(_position(*one) for one in zip(ids, rows, strict=True)),
     )
+
+
+def restated(book: Book, equity_balance: Decimal) -> Book:
+    """Return the book's next revision, with another equity balance at the same opening session.
+
+    It corrects what was stated at the upload: the lots and the session it speaks of stay. The book
+    itself comes back when it says so already.
+    """
+    equity_balance = equity_balance.quantize(CENT)
+    if book.equity_balance == equity_balance:
+        return book
+    return book.model_copy(update={"revision": book.revision + 1, "equity_balance": equity_balance})
 
 
 def announced(book: Book) -> Book:
@@ -94,8 +105,13 @@ def announced(book: Book) -> Book:
     return book.model_copy(update={"positions": None})
 
 
+def in_other_currencies(book: Book) -> tuple[BookPosition, ...]:
+    """Return the positions, closed ones too, whose prices are not in the book's currency."""
+    return tuple(one for one in book.positions or () if one.currency != book.currency)
+
+
 def cost_basis(position: BookPosition) -> Decimal:
-    """Return what the lot cost, in the book's currency; negative for what was sold short."""
+    """Return what the lot cost, in its own currency; negative for what was sold short."""
     return position.quantity * position.multiplier * position.entry_price
 
 
@@ -115,4 +131,5 @@ def _position(position_id: UUID, row: PositionRow) -> BookPosition:
         underlying_symbol=row.underlying_symbol,
         strike_price=row.strike_price,
         expiration_date=row.expiration_date,
+        currency=row.currency,
     )

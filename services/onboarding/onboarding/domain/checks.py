@@ -21,10 +21,10 @@ MAX_PRICE_DECIMALS = 2
 MAX_STRIKE_DECIMALS = 3
 MAX_AGE_YEARS = 100
 MAX_AMOUNT = Decimal(1_000_000_000_000)
-"""Dollars in one position, as much as a whole account may be worth. What is calculated of a book is
-float64: at this size its steps are a hundredth of a cent, so that an amount keeps its cents, and so
-does the sum of 75 positions that make up such an account (of 10,000 it may miss by a few cents).
-Near 9e13 each addition may cost a cent."""
+"""Money in one position, as many dollars as a whole account may be worth. What is calculated of a
+book is float64: at this size its steps are a hundredth of a cent, so that an amount keeps its
+cents, and so does the sum of 75 positions that make up such an account (of 10,000 it may miss by a
+few cents). Near 9e13 each addition may cost a cent."""
 
 _ORDER = {column: place for place, column in enumerate(Column)}
 
@@ -83,7 +83,7 @@ class RowCheck:
         return self.price(Column.ENTRY_PRICE)
 
     def price(self, column: Column, *, zero_allowed: bool = False) -> Decimal | None:
-        """Return a price per share in dollars: positive, at most 2 decimals.
+        """Return a price per share: positive, at most 2 decimals.
 
         Two decimals are the contract's rule for entry prices (ERR_POS_011); exit prices keep it.
         """
@@ -96,17 +96,17 @@ class RowCheck:
         return self._bounded(column, number, MAX_PRICE_DECIMALS, Code.ERR_POS_011)
 
     def amount(self, column: Column, quantity: Decimal, multiplier: int, price: Decimal) -> None:
-        """Note a price at which so many units would be more than MAX_AMOUNT dollars."""
+        """Note a price at which so many units would be more than MAX_AMOUNT."""
         amount = abs(quantity) * multiplier * price
         if amount > MAX_AMOUNT:
             message = (
-                f"{self.named(column)} makes the position one of {amount:,.0f} dollars; "
+                f"{self.named(column)} makes the position one of {amount:,.0f}; "
                 f"{MAX_AMOUNT:,} is the most."
             )
             self.note(Code.ERR_POS_030, column, message)
 
     def strike(self) -> Decimal | None:
-        """Return a strike in dollars: positive, at most 3 decimals as in OCC symbols."""
+        """Return a strike: positive, at most 3 decimals as in OCC symbols."""
         column = Column.STRIKE_PRICE
         number = self._number(column, Code.ERR_POS_020) if self.text(column) else None
         if number is None:

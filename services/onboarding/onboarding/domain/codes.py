@@ -158,7 +158,7 @@ class Code(ErrorCode):
     ERR_POS_020 = Spec(
         400,
         "The option's strike price is missing or not a positive number of at most 3 decimals.",
-        "Give the strike in dollars, such as 450 or 452.50.",
+        "Give the strike per share of the underlying, such as 450 or 452.50.",
     )
     ERR_POS_021 = Spec(
         400,
@@ -209,12 +209,17 @@ class Code(ErrorCode):
         400,
         "The number, or the amount it makes, is too large.",
         "Numbers must be smaller than 100 trillion (1e14), and what was paid or received for a "
-        "position (quantity times price, times 100 for options) at most 1 trillion dollars (1e12).",
+        "position (quantity times price, times 100 for options) at most 1 trillion (1e12).",
     )
     ERR_POS_031 = Spec(
         400,
         "The underlying symbol is not a symbol of at most 16 characters.",
         "Give the underlying's ticker: letters, digits, '.', '_' and '-'.",
+    )
+    ERR_POS_032 = Spec(
+        400,
+        "The currency is not an ISO 4217 code.",
+        "Give the code of what the prices are in, such as EUR, or leave it blank for dollars.",
     )
 
     # The portfolio

@@ -1,4 +1,4 @@
-"""The twelve columns of an import file, and how a header row is matched to them.
+"""The thirteen columns of an import file, and how a header row is matched to them.
 
 Names match whatever their case, spaces and punctuation. A column we do not know is ignored, as
 people keep notes and sectors beside their positions, and the report names it; but one that
@@ -38,6 +38,7 @@ class Column(StrEnum):
     OPTION_TYPE = "Option Type"
     EXIT_DATE = "Exit Date"
     EXIT_PRICE = "Exit Price Per Share"
+    CURRENCY = "Currency"
 
 
 REQUIRED = (Column.SYMBOL, Column.QUANTITY, Column.ENTRY_PRICE, Column.ENTRY_DATE)
@@ -63,6 +64,8 @@ _OTHER_NAMES = {
     "putcall": Column.OPTION_TYPE,
     "callput": Column.OPTION_TYPE,
     "exitprice": Column.EXIT_PRICE,
+    "currency": Column.CURRENCY,
+    "ccy": Column.CURRENCY,
 }
 
 

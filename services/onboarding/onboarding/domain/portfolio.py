@@ -14,7 +14,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
 from onboarding.domain.cells import decimals
 from onboarding.domain.codes import Code
 from onboarding.domain.faults import Fault, fault
-from onboarding.domain.positions import InvestmentClass, PositionRow
+from onboarding.domain.positions import ACCOUNT_CURRENCY, InvestmentClass, PositionRow
 
 MAX_NAME_CHARACTERS = 255
 MAX_DESCRIPTION_CHARACTERS = 1_000
@@ -42,9 +42,25 @@ def check_portfolio(
     faults = (
         *_name_faults(name),
         *_description_faults(description),
-        *_equity_faults(equity_balance),
+        *equity_faults(equity_balance),
     )
     return faults or PortfolioDetails(name, description or None, equity_balance)
+
+
+def equity_faults(equity: Decimal) -> tuple[Fault, ...]:
+    """Return every fault of an account's net liquidation value in dollars; none if it is one."""
+    field, value, faults = "equity_balance", str(equity), list[Fault]()
+    if not equity.is_finite():
+        return (fault(Code.ERR_PORT_011, field=field, value=value),)
+    if equity == 0:
+        faults.append(fault(Code.ERR_PORT_004, field=field, value=value))
+    if equity < 0:
+        faults.append(fault(Code.ERR_PORT_005, field=field, value=value))
+    if equity > MAX_EQUITY:
+        faults.append(fault(Code.ERR_PORT_006, field=field, value=value))
+    if decimals(equity) > MAX_EQUITY_DECIMALS:
+        faults.append(fault(Code.ERR_PORT_010, field=field, value=value))
+    return tuple(faults)
 
 
 def portfolio_id(user_id: UUID, name: str, *, deterministic: bool) -> UUID:
@@ -83,6 +99,9 @@ def _distinction(position: PositionRow) -> tuple[bool, str]:
             str(position.expiration_date),
             str(position.strike_price),
         ]
+    # Of lots in dollars the name stays what it was before there were others.
+    if position.currency != ACCOUNT_CURRENCY:
+        label.append(position.currency)
     return is_option, ":".join(label)
 
 
@@ -108,19 +127,4 @@ def _description_faults(description: str) -> list[Fault]:
         faults.append(fault(Code.ERR_PORT_009, message, field=field, value=description))
     if _CONTROL_IN_TEXT.search(description):
         faults.append(fault(Code.ERR_PORT_012, field=field, value=description))
-    return faults
-
-
-def _equity_faults(equity: Decimal) -> list[Fault]:
-    field, value, faults = "equity_balance", str(equity), []
-    if not equity.is_finite():
-        return [fault(Code.ERR_PORT_011, field=field, value=value)]
-    if equity == 0:
-        faults.append(fault(Code.ERR_PORT_004, field=field, value=value))
-    if equity < 0:
-        faults.append(fault(Code.ERR_PORT_005, field=field, value=value))
-    if equity > MAX_EQUITY:
-        faults.append(fault(Code.ERR_PORT_006, field=field, value=value))
-    if decimals(equity) > MAX_EQUITY_DECIMALS:
-        faults.append(fault(Code.ERR_PORT_010, field=field, value=value))
     return faults

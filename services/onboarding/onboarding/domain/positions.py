@@ -6,6 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 OPTION_MULTIPLIER = 100
+ACCOUNT_CURRENCY = "USD"
+"""What every account is kept in, and what a position is in that does not say."""
 
 
 class InvestmentClass(StrEnum):
@@ -59,7 +61,7 @@ CASH_PREFIX = "CASH_"  # CASH_USD and the like: cash without a ticker
 
 @dataclass(frozen=True)
 class OptionTerms:
-    """What an option contract is on. The strike is in dollars per share of the underlying."""
+    """What an option contract is on. The strike is in money per share of the underlying."""
 
     underlying_symbol: str
     expiration_date: date
@@ -72,8 +74,9 @@ class PositionRow:
     """One position as an import file states it; every field is checked.
 
     `quantity` is signed, negative for a short position, in shares or contracts. Prices are in
-    dollars per share, for options per share of the underlying. The option fields are set for
-    options only, the exit fields both or neither. `row` is the line of the user's file.
+    `currency`, an ISO 4217 code, per share, for options per share of the underlying. The option
+    fields are set for options only, the exit fields both or neither. `row` is the line of the
+    user's file.
     """
 
     row: int
@@ -84,6 +87,7 @@ class PositionRow:
     investment_class: InvestmentClass
     investment_subtype: str | None
     position_type: PositionType
+    currency: str = ACCOUNT_CURRENCY
     underlying_symbol: str | None = None
     strike_price: Decimal | None = None
     expiration_date: date | None = None

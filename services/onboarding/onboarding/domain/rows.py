@@ -10,6 +10,7 @@ from onboarding.domain.classification import classify, filled_option_columns, su
 from onboarding.domain.codes import Code
 from onboarding.domain.columns import Column
 from onboarding.domain.csv_file import Row
+from onboarding.domain.currencies import read_currency
 from onboarding.domain.faults import Fault, fault, shown
 from onboarding.domain.occ import Unlisted, format_occ, parse_occ
 from onboarding.domain.options import read_terms
@@ -33,6 +34,7 @@ class Lot:
     symbol: str
     entry_date: date
     is_short: bool
+    currency: str
     terms: OptionTerms | None
 
 
@@ -55,12 +57,13 @@ def check_row(row: Row, today: date) -> CheckedRow:
     subtype = subtype_of(check, investment_class)
     terms = read_terms(check, investment_class, subtype, occ, entry_date)
     exit_date, exit_price = _exit(check, entry_date, investment_class)
+    currency = read_currency(check, symbol)
     _check_amounts(check, quantity, multiplier_of(investment_class), entry_price, exit_price)
     _check_symbol(check, occ, terms)
 
     faults = _surplus(row) + check.faults
     position = None
-    if not faults and quantity and entry_price and entry_date and investment_class:
+    if not faults and quantity and entry_price and entry_date and investment_class and currency:
         position = PositionRow(
             row=row.number,
             symbol=symbol,
@@ -70,13 +73,14 @@ def check_row(row: Row, today: date) -> CheckedRow:
             investment_class=investment_class,
             investment_subtype=_subtype(subtype, terms, investment_class, symbol),
             position_type=position_type(quantity, terms.option_type if terms else None),
+            currency=currency,
             underlying_symbol=terms.underlying_symbol if terms else None,
             strike_price=terms.strike_price if terms else None,
             expiration_date=terms.expiration_date if terms else None,
             exit_date=exit_date,
             exit_price=exit_price,
         )
-    return CheckedRow(position, _lot(check, investment_class, terms), tuple(faults))
+    return CheckedRow(position, _lot(check, investment_class, currency, terms), tuple(faults))
 
 
 def commented_position(row: Row) -> Fault | None:
@@ -169,13 +173,18 @@ def _subtype(
 
 
 def _lot(
-    check: RowCheck, investment_class: InvestmentClass | None, terms: OptionTerms | None
+    check: RowCheck,
+    investment_class: InvestmentClass | None,
+    currency: str | None,
+    terms: OptionTerms | None,
 ) -> Lot | None:
     """Faults elsewhere in the row do not matter: its lot is told as soon as the key parses."""
     symbol = check.text(Column.SYMBOL).upper()
     entry_date = parse_date(check.text(Column.ENTRY_DATE))
     quantity = parse_number(check.text(Column.QUANTITY))
     is_option = investment_class is InvestmentClass.OPTIONS or filled_option_columns(check)
-    if not symbol or entry_date is None or quantity is None or (is_option and terms is None):
+    if not symbol or entry_date is None or quantity is None or currency is None:
         return None
-    return Lot(symbol, entry_date, is_short=quantity < 0, terms=terms)
+    if is_option and terms is None:
+        return None
+    return Lot(symbol, entry_date, is_short=quantity < 0, currency=currency, terms=terms)

@@ -20,22 +20,24 @@ _INTRODUCTION = """\
 CRYPTOCURRENCY ART MONEY_MARKET TREASURY_BILLS CASH COMMODITY OTHER
 # Options: the OCC symbol tells the four option columns; if you fill them they must agree.
 # Closed positions: fill both Exit Date and Exit Price Per Share.
+# Currency: the ISO code of what the prices are in such as EUR; USD if blank. Positions in another \
+currency than USD are listed but count in no total.
 # Lines that start with a hash sign are comments.
 """
 
 _EXAMPLES = """\
 # Example 1: a long stock position
-AAPL,100,158.00,2024-01-15,PUBLIC,STOCK,,,,,,
+AAPL,100,158.00,2024-01-15,PUBLIC,STOCK,,,,,,,
 # Example 2: a long call option; quantity in contracts and price per share of the underlying
-SPY311219C00450000,10,5.50,2024-02-01,OPTIONS,CALL,SPY,450.00,2031-12-19,CALL,,
+SPY311219C00450000,10,5.50,2024-02-01,OPTIONS,CALL,SPY,450.00,2031-12-19,CALL,,,
 # Example 3: an exchange-traded fund
-SPY,50,445.20,2024-01-20,PUBLIC,ETF,,,,,,
+SPY,50,445.20,2024-01-20,PUBLIC,ETF,,,,,,,
 # Example 4: a short position
-SHOP,-25,62.50,2024-02-10,PUBLIC,STOCK,,,,,,
+SHOP,-25,62.50,2024-02-10,PUBLIC,STOCK,,,,,,,
 # Example 5: cash in a money market fund
-SPAXX,10000,1.00,2024-01-01,PUBLIC,CASH,,,,,,
+SPAXX,10000,1.00,2024-01-01,PUBLIC,CASH,,,,,,,
 # Example 6: a closed position
-TSLA,50,185.00,2023-12-01,PUBLIC,STOCK,,,,,2024-01-15,215.00
+TSLA,50,185.00,2023-12-01,PUBLIC,STOCK,,,,,2024-01-15,215.00,
 """
 
 TEMPLATE = f"{_INTRODUCTION}{','.join(Column)}\n{_EXAMPLES}"

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query, Response
 
 from common.errors import CommonCode, ServiceError
-from common.http import Transaction
+from common.http import rendered
 from common.identity import OwnedPortfolio
 from common.refusals import may_refuse
-from risk_engine.repository import Store
+from risk_engine.api.reading import Correlated, of_portfolio
 from risk_engine.schemas.diversification import (
     CorrelationMatrix,
     DiversificationScore,
@@ -16,7 +16,7 @@ from risk_engine.schemas.diversification import (
     diversification_score,
 )
 
-router = APIRouter()
+router = of_portfolio()
 
 
 @may_refuse(CommonCode.ERR_HTTP)
@@ -38,41 +38,43 @@ Lookback = Annotated[tuple[int, int], Depends(lookback)]
 
 
 @router.get(
-    "/api/v1/analytics/portfolio/{portfolio_id}/correlation-matrix",
-    tags=["analytics"],
+    "/correlation-matrix",
     summary="Correlations of the largest holdings",
+    response_model=CorrelationMatrix,
 )
 async def read_correlation_matrix(
     portfolio_id: OwnedPortfolio,
-    unit: Transaction,
+    known: Correlated,
     asked: Lookback,
     max_symbols: Annotated[int, Query(ge=2, le=50)] = 25,
-) -> CorrelationMatrix:
+) -> Response:
     """Return shrunk correlations of 252 sessions, whatever window is asked for, and say so."""
-    known = await Store(unit).results.known([portfolio_id], ["correlation"])
     lookback_days, min_overlap = asked
-    return correlation_matrix(
-        known.get(portfolio_id),
-        lookback_days=lookback_days,
-        min_overlap=min_overlap,
-        max_symbols=max_symbols,
+    return await rendered(
+        lambda: correlation_matrix(
+            known,
+            lookback_days=lookback_days,
+            min_overlap=min_overlap,
+            max_symbols=max_symbols,
+        )
     )
 
 
 @router.get(
-    "/api/v1/analytics/portfolio/{portfolio_id}/diversification-score",
-    tags=["analytics"],
+    "/diversification-score",
     summary="How far holdings offset each other",
+    response_model=DiversificationScore,
 )
 async def read_diversification_score(
-    portfolio_id: OwnedPortfolio, unit: Transaction, asked: Lookback
-) -> DiversificationScore:
+    portfolio_id: OwnedPortfolio, known: Correlated, asked: Lookback
+) -> Response:
     """Return the correlation of holdings, absolute and implied, and scores from 0 to 100."""
-    known = await Store(unit).results.known([portfolio_id], ["correlation"])
     lookback_days, min_overlap = asked
-    return diversification_score(
-        portfolio_id,
-        known.get(portfolio_id),
-        lookback_days=lookback_days,
-        min_overlap=min_overlap,
+    return await rendered(
+        lambda: diversification_score(
+            portfolio_id,
+            known,
+            lookback_days=lookback_days,
+            min_overlap=min_overlap,
+        )
     )

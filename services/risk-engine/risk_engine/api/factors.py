@@ -2,19 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Response
 
 from common.http import Transaction, rendered
 from common.identity import OwnedPortfolio
-from common.unit_of_work import UnitOfWork
 from risk_engine import schemas
-from risk_engine.domain import EngineName
-from risk_engine.repository import Store
+from risk_engine.api.reading import Factored, of_portfolio
 
-router = APIRouter()
-
-_READ: tuple[EngineName, ...] = ("valuation", "factors")
-_PORTFOLIO = "/api/v1/analytics/portfolio/{portfolio_id}"
+router = of_portfolio()
 
 
 def page_in(
@@ -31,113 +26,87 @@ AskedPage = Annotated[schemas.Page, Depends(page_in)]
 
 
 @router.get(
-    f"{_PORTFOLIO}/factors",
-    tags=["analytics"],
+    "/factors",
     summary="Everything known of a portfolio's factors",
     response_model=schemas.Factors,
 )
-async def read_factors(portfolio_id: OwnedPortfolio, unit: Transaction) -> Response:
+async def read_factors(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return exposures, betas, durations and risk by factor and position, and on what they rest."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    return await rendered(lambda: schemas.factors(portfolio_id, known.get(portfolio_id)))
+    return await rendered(lambda: schemas.factors(portfolio_id, known))
 
 
 @router.get(
-    f"{_PORTFOLIO}/factor-exposures",
-    tags=["analytics"],
+    "/factor-exposures",
     summary="What a portfolio's factors are",
+    response_model=schemas.FactorExposures,
 )
 async def read_factor_exposures(
-    portfolio_id: OwnedPortfolio, unit: Transaction, request: Request
-) -> schemas.FactorExposures:
+    portfolio_id: OwnedPortfolio, known: Factored, unit: Transaction
+) -> Response:
     """Return exposures under the names existing clients know; one that is null is not listed."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    now = _unit_of_work(request).clock()
-    return schemas.factor_exposures(portfolio_id, known.get(portfolio_id), now)
+    return await rendered(lambda: schemas.factor_exposures(portfolio_id, known, unit.now))
 
 
 @router.get(
-    f"{_PORTFOLIO}/positions/factor-exposures",
-    tags=["analytics"],
+    "/positions/factor-exposures",
     summary="What each position's factors are",
     response_model=schemas.PositionsFactorExposures,
 )
 async def read_positions_factor_exposures(
-    portfolio_id: OwnedPortfolio, unit: Transaction, request: Request, page: AskedPage
+    portfolio_id: OwnedPortfolio, known: Factored, unit: Transaction, page: AskedPage
 ) -> Response:
     """Return a page of the positions that have loadings, by symbol and id."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    now = _unit_of_work(request).clock()
     return await rendered(
-        lambda: schemas.positions_factor_exposures(portfolio_id, known.get(portfolio_id), now, page)
+        lambda: schemas.positions_factor_exposures(portfolio_id, known, unit.now, page)
     )
 
 
 @router.get(
-    f"{_PORTFOLIO}/spread-factors",
-    tags=["analytics"],
+    "/spread-factors",
     summary="What a portfolio leans to",
+    response_model=schemas.SpreadFactors,
 )
-async def read_spread_factors(
-    portfolio_id: OwnedPortfolio, unit: Transaction
-) -> schemas.SpreadFactors:
+async def read_spread_factors(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return growth against value, momentum, size and quality, each freed of the market."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    return schemas.spread_factors(portfolio_id, known.get(portfolio_id))
+    return await rendered(lambda: schemas.spread_factors(portfolio_id, known))
 
 
 @router.get(
-    f"{_PORTFOLIO}/beta-comparison",
-    tags=["analytics"],
+    "/beta-comparison",
     summary="A data vendor's betas beside calculated ones",
     response_model=schemas.BetaComparison,
 )
-async def read_beta_comparison(portfolio_id: OwnedPortfolio, unit: Transaction) -> Response:
+async def read_beta_comparison(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return both betas of every position, closed ones included."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    return await rendered(lambda: schemas.beta_comparison(portfolio_id, known.get(portfolio_id)))
+    return await rendered(lambda: schemas.beta_comparison(portfolio_id, known))
 
 
 @router.get(
-    f"{_PORTFOLIO}/market-beta",
-    tags=["analytics"],
+    "/market-beta",
     summary="A portfolio's market beta, under its oldest names",
     deprecated=True,
+    response_model=schemas.MarketBetaAnswer,
 )
-async def read_market_beta(
-    portfolio_id: OwnedPortfolio, unit: Transaction
-) -> schemas.MarketBetaAnswer:
+async def read_market_beta(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return what `beta-calculated-90d` returns, as older clients read it."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    return schemas.market_beta(portfolio_id, known.get(portfolio_id))
+    return await rendered(lambda: schemas.market_beta(portfolio_id, known))
 
 
 @router.get(
-    f"{_PORTFOLIO}/beta-calculated-90d",
-    tags=["analytics"],
+    "/beta-calculated-90d",
     summary="A portfolio's market beta",
+    response_model=schemas.CalculatedBetaAnswer,
 )
-async def read_calculated_beta(
-    portfolio_id: OwnedPortfolio, unit: Transaction
-) -> schemas.CalculatedBetaAnswer:
+async def read_calculated_beta(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return the beta of what is held, over 252 sessions; the path keeps its old name."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    return schemas.calculated_beta(portfolio_id, known.get(portfolio_id))
+    return await rendered(lambda: schemas.calculated_beta(portfolio_id, known))
 
 
 @router.get(
-    f"{_PORTFOLIO}/beta-provider-1y",
-    tags=["analytics"],
+    "/beta-provider-1y",
     summary="A portfolio's market beta by a data vendor",
+    response_model=schemas.ProviderBetaAnswer,
 )
-async def read_provider_beta(
-    portfolio_id: OwnedPortfolio, unit: Transaction
-) -> schemas.ProviderBetaAnswer:
+async def read_provider_beta(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return the beta of the vendor's betas, of listed positions that are no options."""
-    known = await Store(unit).results.known([portfolio_id], _READ)
-    return schemas.provider_beta(portfolio_id, known.get(portfolio_id))
-
-
-def _unit_of_work(request: Request) -> UnitOfWork:
-    unit_of_work: UnitOfWork = request.app.state.unit_of_work
-    return unit_of_work
+    return await rendered(lambda: schemas.provider_beta(portfolio_id, known))

@@ -5,45 +5,48 @@ from fastapi import APIRouter, Depends, Response
 from common.http import Transaction, rendered
 from common.identity import OwnedPortfolio, internal
 from risk_engine import schemas
+from risk_engine.api.reading import Everything, Exposed, of_portfolio
 from risk_engine.repository import Store
 
 router = APIRouter()
+reads = of_portfolio()
 
 SNAPSHOTS_IN_REPORT = 30
 
 
-@router.get(
-    "/api/v1/analytics/portfolio/{portfolio_id}/report",
-    tags=["analytics"],
+@reads.get(
+    "/report",
     summary="Everything known of a portfolio",
     response_model=schemas.Report,
 )
-async def read_report(portfolio_id: OwnedPortfolio, unit: Transaction) -> Response:
+async def read_report(
+    portfolio_id: OwnedPortfolio, known: Everything, unit: Transaction
+) -> Response:
     """Return every engine's result by name, what failed and why, and the last 30 sessions.
 
     A portfolio without results answers `available: false` and the reason.
     """
-    store = Store(unit)
-    known = await store.results.known([portfolio_id])
-    snapshots = await store.histories.snapshots(portfolio_id, SNAPSHOTS_IN_REPORT)
-    return await rendered(lambda: schemas.report(portfolio_id, known.get(portfolio_id), snapshots))
+    snapshots = await Store(unit).histories.snapshots(portfolio_id, SNAPSHOTS_IN_REPORT)
+    return await rendered(lambda: schemas.report(portfolio_id, known, snapshots))
 
 
-@router.get(
-    "/api/v1/analytics/portfolio/{portfolio_id}/overview",
-    tags=["analytics"],
+@reads.get(
+    "/overview",
     summary="A portfolio at a glance",
+    response_model=schemas.Overview,
 )
-async def read_overview(portfolio_id: OwnedPortfolio, unit: Transaction) -> schemas.Overview:
+async def read_overview(portfolio_id: OwnedPortfolio, known: Exposed) -> Response:
     """Return value, cash, exposures by market value and profit; what is not known is null."""
-    known = await Store(unit).results.known([portfolio_id], ["valuation", "exposure"])
-    return schemas.overview(portfolio_id, known.get(portfolio_id))
+    return await rendered(lambda: schemas.overview(portfolio_id, known))
 
 
 @router.post("/internal/valuations", dependencies=[Depends(internal)], include_in_schema=False)
 async def read_valuations(body: schemas.ValuationsRequest, unit: Transaction) -> Response:
     """Return the newest valuation of each portfolio, with its positions if they are wanted."""
-    known = await Store(unit).results.known(body.portfolio_ids, ["valuation"])
+    known = await Store(unit).knowledge.of(body.portfolio_ids, ["valuation"])
     return await rendered(
         lambda: schemas.valuations(body.portfolio_ids, known, positions=body.positions)
     )
+
+
+router.include_router(reads)

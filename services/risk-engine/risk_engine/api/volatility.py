@@ -1,21 +1,20 @@
 """How much a portfolio varies."""
 
-from fastapi import APIRouter
+from fastapi import Response
 
-from common.http import Transaction
+from common.http import rendered
 from common.identity import OwnedPortfolio
-from risk_engine.repository import Store
+from risk_engine.api.reading import Volatile, of_portfolio
 from risk_engine.schemas.volatility import Volatility, volatility
 
-router = APIRouter()
+router = of_portfolio()
 
 
 @router.get(
-    "/api/v1/analytics/portfolio/{portfolio_id}/volatility",
-    tags=["analytics"],
+    "/volatility",
     summary="Volatility now, expected, and where it is heading",
+    response_model=Volatility,
 )
-async def read_volatility(portfolio_id: OwnedPortfolio, unit: Transaction) -> Volatility:
+async def read_volatility(portfolio_id: OwnedPortfolio, known: Volatile) -> Response:
     """Return annual volatility of what is held now; `available: false` where it is not known."""
-    known = await Store(unit).results.known([portfolio_id], ["volatility"])
-    return volatility(portfolio_id, known.get(portfolio_id))
+    return await rendered(lambda: volatility(portfolio_id, known))

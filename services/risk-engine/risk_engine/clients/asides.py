@@ -1,7 +1,9 @@
-"""What is beside a panel's columns, the same for many panels: the long reference, and the rates."""
+"""What is beside a panel's columns, the same for many panels: the long reference with the
+cross-section of shares, and the rates.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -15,22 +17,32 @@ from risk_engine.clients.columns import (
     histories_of,
     prices_of,
     securities_of,
+    tables_of,
 )
 from risk_engine.domain import Benchmark, Prices, Rates, Security
+
+CLOSES = ("close", "split_ratio", "dividend")
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A panel's reference. Its prices name no version: they are of all panels that show them."""
+    """A panel's reference. Its prices name no version: they are of all panels that show them.
+
+    `cross_section` has closes, splits and dividends alone; None where a panel shows none.
+    """
 
     prices: Prices
     securities: Mapping[str, Security]
     benchmark: Benchmark | None
+    cross_section: Prices | None = None
 
     @property
     def nbytes(self) -> int:
         """Return how many bytes the arrays take."""
-        return sum(getattr(self.prices, name).nbytes for name in BARS)
+        size: int = sum(getattr(self.prices, name).nbytes for name in BARS)
+        if self.cross_section is not None:
+            size += sum(getattr(self.cross_section, name).nbytes for name in CLOSES)
+        return size
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +58,47 @@ class Curves:
 
 
 def decode_reference(content: bytes) -> Reference:
-    """Read a reference's Arrow IPC stream.
+    """Read a reference's Arrow IPC streams, of which the second is the cross-section's.
 
     Raises:
         ValueError: a bar lies outside its sessions.
     """
-    table = pa.ipc.open_stream(content).read_all()
+    table, *more = tables_of(content)
+    described = describe(table)
+    said = described["benchmark"]
+    securities, cross_section = securities_of(described), None
+    for shares in more:
+        securities = {**securities_of(describe(shares)), **securities}
+        cross_section = _closes(_prices(shares))
+    return Reference(
+        prices=_prices(table),
+        securities=securities,
+        benchmark=said
+        and Benchmark(said["name"], date.fromisoformat(said["as_of"]), said["weights"]),
+        cross_section=cross_section,
+    )
+
+
+def _prices(table: pa.Table) -> Prices:
     described = describe(table)
     edition = edition_of(described)
     histories = histories_of(table, edition.sessions)
     ordered = {symbol: histories[symbol] for symbol in sorted(histories)}
-    said = described["benchmark"]
-    return Reference(
-        prices=prices_of(edition, 0, ordered, described["missing"]),
-        securities=securities_of(described),
-        benchmark=said
-        and Benchmark(said["name"], date.fromisoformat(said["as_of"]), said["weights"]),
+    return prices_of(edition, 0, ordered, described["missing"])
+
+
+def _closes(prices: Prices) -> Prices:
+    # Returns are all that is asked of them, and they travel to the pool with every chunk. Copies,
+    # so that they do not keep the rest.
+    return replace(
+        prices,
+        close=prices.close.copy(),
+        split_ratio=prices.split_ratio.copy(),
+        dividend=prices.dividend.copy(),
+        open=None,
+        high=None,
+        low=None,
+        volume=None,
     )
 
 

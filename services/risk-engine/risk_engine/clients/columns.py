@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from risk_engine.domain import Prices, Security, Snapshots
+from risk_engine.domain import Dividend, Prices, Security, Snapshots
 from risk_engine.quant.panel import FloatArray
 
 METADATA_KEY = b"sigmasight"
@@ -70,6 +70,8 @@ class Column:
     """(SAID,), as `risk_engine.domain.Snapshots` has them."""
     security: Security | None
     """None for an option: its name says all there is to say of it."""
+    dividends: tuple[Dividend, ...] = ()
+    """What had been declared at the panel's end."""
 
     @property
     def nbytes(self) -> int:
@@ -97,15 +99,21 @@ def decode(content: bytes, asked: Sequence[str]) -> Answer:
     Raises:
         ValueError: a bar lies outside the panel's sessions.
     """
-    bars, *snapshots = _tables(content)
+    bars, *snapshots = tables_of(content)
     described = describe(bars)
     edition = edition_of(described, has_snapshots=bool(snapshots))
     histories = histories_of(bars, edition.sessions)
     said = {symbol: row for table in snapshots for symbol, row in _said(table)}
+    declared = {symbol: some for table in snapshots for symbol, some in _declared(table)}
     securities = securities_of(described)
     nothing = np.full(len(SAID), np.nan)
     columns = {
-        symbol: Column(histories.get(symbol), said.get(symbol, nothing), securities.get(symbol))
+        symbol: Column(
+            histories.get(symbol),
+            said.get(symbol, nothing),
+            securities.get(symbol),
+            declared.get(symbol, ()),
+        )
         for symbol in sorted({*histories, *said, *securities})
     }
     missing = {symbol: _UNKNOWN for symbol in asked if symbol not in columns}
@@ -179,16 +187,35 @@ def prices_of(
 def snapshots_of(columns: Mapping[str, Column]) -> Snapshots:
     """Put what was said side by side, in the order of the mapping; silence is left out."""
     said = {
-        symbol: column.said for symbol, column in columns.items() if not np.isnan(column.said).all()
+        symbol: column.said
+        for symbol, column in columns.items()
+        if column.dividends or not np.isnan(column.said).all()
     }
     rows = np.array(list(said.values())).reshape(-1, len(SAID))
-    return Snapshots(tuple(said), **dict(zip(SAID, np.ascontiguousarray(rows.T), strict=True)))
+    return Snapshots(
+        tuple(said),
+        **dict(zip(SAID, np.ascontiguousarray(rows.T), strict=True)),
+        dividends={
+            symbol: column.dividends for symbol, column in columns.items() if column.dividends
+        },
+    )
 
 
-def _tables(content: bytes) -> Iterator[pa.Table]:
+def tables_of(content: bytes) -> Iterator[pa.Table]:
+    """Read Arrow IPC streams that follow one another."""
     reader = pa.BufferReader(content)
     while reader.tell() < reader.size():
         yield pa.ipc.open_stream(reader).read_all()
+
+
+def _declared(table: pa.Table) -> Iterator[tuple[str, tuple[Dividend, ...]]]:
+    # A marketdata of before declared dividends has no columns of them.
+    if "ex_dates" not in table.column_names:
+        return
+    columns = (table.column(name).to_pylist() for name in ("symbol", "ex_dates", "dividends"))
+    for symbol, days, amounts in zip(*columns, strict=True):
+        if days:
+            yield symbol, tuple(map(Dividend, days, amounts))
 
 
 def _said(table: pa.Table) -> Iterator[tuple[str, FloatArray]]:

@@ -282,4 +282,6 @@ def _assemble(
         securities={**reference.securities, **securities},
         rates=curves.rates,
         benchmark=reference.benchmark,
+        cross_section=reference.cross_section
+        and replace(reference.cross_section, panel_version=panel.number),
     )

@@ -7,10 +7,19 @@ profits are positive. Missing is None (NaN inside arrays) with a reason, never z
 
 from risk_engine.domain.book import Book, InvestmentClass, Position
 from risk_engine.domain.codes import Code
-from risk_engine.domain.engines import BUILT, ENGINES, EngineName, Failure, Note, Status
+from risk_engine.domain.engines import ENGINES, EngineName, Failure, Note, Status
 from risk_engine.domain.history import History
 from risk_engine.domain.limits import DEFAULT_LIMITS, ConvexityLimits
-from risk_engine.domain.market import Benchmark, Market, Prices, Rates, Security, Snapshots
+from risk_engine.domain.market import (
+    PANEL_CURRENCY,
+    Benchmark,
+    Dividend,
+    Market,
+    Prices,
+    Rates,
+    Security,
+    Snapshots,
+)
 from risk_engine.domain.scenarios import Basis, Scenario, ScenarioSet, Window
 from risk_engine.domain.valuation import (
     CarriedAt,
@@ -24,9 +33,9 @@ from risk_engine.domain.valuation import (
 )
 
 __all__ = [
-    "BUILT",
     "DEFAULT_LIMITS",
     "ENGINES",
+    "PANEL_CURRENCY",
     "Basis",
     "Benchmark",
     "Book",
@@ -35,6 +44,7 @@ __all__ = [
     "ConvexityLimits",
     "Coverage",
     "Daily",
+    "Dividend",
     "EngineName",
     "Failure",
     "History",

@@ -31,6 +31,8 @@ class Position:
     underlying_symbol: str | None = None
     strike_price: Decimal | None = None
     expiration_date: date | None = None
+    currency: str = "USD"
+    """ISO 4217: of the entry, exit and strike price."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The engines by name, and how a result of one can end."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 EngineName = Literal[
     "valuation",
@@ -13,17 +13,8 @@ EngineName = Literal[
     "market_risk",
     "stress",
 ]
-ENGINES: tuple[EngineName, ...] = (
-    "valuation",
-    "greeks",
-    "exposure",
-    "factors",
-    "volatility",
-    "correlation",
-    "market_risk",
-    "stress",
-)
-BUILT: tuple[EngineName, ...] = ENGINES
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+"""All of them, in the order in which they run and are shown."""
 
 Status = Literal["ok", "partial", "insufficient", "stale"]
 

@@ -14,6 +14,9 @@ from risk_engine.domain.scenarios import ScenarioSet
 
 FloatArray = npt.NDArray[np.float64]
 
+PANEL_CURRENCY = "USD"
+"""What every price, quote and rate is in; no exchange rates are known."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prices:
@@ -86,6 +89,15 @@ class Security:
     industry: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """A dividend that was declared: US dollars per share of the day that said so."""
+
+    ex_date: date
+    """Whoever has the share at the close before gets it."""
+    amount: float
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshots:
     """What was said of securities and option contracts at the close of `as_of`, (symbols,).
@@ -93,7 +105,8 @@ class Snapshots:
     US dollars; NaN where nothing was said. A bid of 0 is a contract nobody bids for.
     `dividend_yield` is expected per year, a decimal; `volume` and `open_interest` are contracts of
     an option; `underlying_price` is what an option is on: a share, an index, or the future that
-    expires with an option on the volatility index.
+    expires with an option on the volatility index. `dividends` are by symbol what had been declared
+    by then and was still to come.
     """
 
     symbols: tuple[str, ...]
@@ -105,6 +118,7 @@ class Snapshots:
     volume: FloatArray
     open_interest: FloatArray
     underlying_price: FloatArray
+    dividends: Mapping[str, tuple[Dividend, ...]] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -114,7 +128,8 @@ class Snapshots:
     @classmethod
     def silent(cls) -> "Snapshots":
         """Return what a market says that says nothing."""
-        return cls((), *(np.empty(0) for _ in range(8)))
+        no = np.empty(0)
+        return cls((), no, no, no, no, no, no, no, no)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +166,10 @@ class Market:
     `prices` are the sessions and symbols of the panel; `reference` the factor and rate funds, the
     sector funds and the volatility index over more sessions, the last of which are those of
     `prices`. `scenarios` are what is to be stressed, None for the ones that come with the program;
-    `limits` what exposures are held against. `earlier` are the sessions before `prices` that
-    `ledger` begins with, of the same symbols; None where no book of the chunk is as old.
+    `limits` what exposures are held against. `cross_section` are shares of all sectors and sizes,
+    the same for every book of a session: what is believed of shares is told from them. None where a
+    panel has none. `earlier` are the sessions before `prices` that `ledger` begins with, of the
+    same symbols; None where no book of the chunk is as old.
     """
 
     prices: Prices
@@ -163,6 +180,7 @@ class Market:
     benchmark: Benchmark | None
     scenarios: ScenarioSet | None = None
     limits: ConvexityLimits = DEFAULT_LIMITS
+    cross_section: Prices | None = None
     earlier: Prices | None = None
 
     @cached_property

@@ -27,6 +27,7 @@ class PositionValue:
     closed, settled at intrinsic value. `daily_pnl` is since the session before.
     `weight` is (market or carried value) / NAV, a fraction; `unrealized_pnl_percent` is of
     |cost basis|, 12.5 meaning 12.5 %. `dividend_income` is since the opening; a short pays it.
+    In another `currency` than the book's a position is `invalid`, and none of this is known of it.
     """
 
     position_id: UUID
@@ -55,6 +56,7 @@ class PositionValue:
     price_source: PriceSource | None = None
     estimated: bool = False
     daily_pnl: float | None = None
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Coverage:
     `carried_positions` are all open ones without. Shares are fractions of the gross value of all
     open positions (carried ones at what they are carried at): `priced_share` is what has a price,
     of which `modelled_share` has a model's and `stale_share` one of an earlier session.
+    `unsupported_currency_positions` are the ones of `invalid_positions` in another currency.
     """
 
     open_positions: int
@@ -131,6 +134,7 @@ class Coverage:
     settled_positions: int = 0
     modelled_share: float | None = None
     stale_share: float | None = None
+    unsupported_currency_positions: int = 0
 
 
 @dataclass(frozen=True)

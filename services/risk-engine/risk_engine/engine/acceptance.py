@@ -4,14 +4,15 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from risk_engine.domain import Book, Failure, Position, Prices
+from risk_engine.domain import PANEL_CURRENCY, Book, Failure, Position, Prices
 
 # float64 keeps cents up to 9e13; a larger amount is an error of the book, not wealth.
 MAX_AMOUNT = 9e13
-SUPPORTED_CURRENCY = "USD"  # the panel's: closes carry no other
+UNSUPPORTED_CURRENCY: Final = "unsupported_currency"
+"""Why an account has no result, and why a position of one that has is in none of its totals."""
 
 
 def refusal(
@@ -25,10 +26,10 @@ def refusal(
             "before_opening",
             f"The account opened on {book.opening_session}; its value on {as_of} is not known.",
         )
-    if book.currency != SUPPORTED_CURRENCY:
+    if book.currency != PANEL_CURRENCY:
         return Failure(
-            "unsupported_currency",
-            f"The account is kept in {book.currency}; prices are in {SUPPORTED_CURRENCY}.",
+            UNSUPPORTED_CURRENCY,
+            f"The account is kept in {book.currency}; prices are in {PANEL_CURRENCY}.",
         )
     if not _is_amount(book.equity_balance):
         return Failure(
@@ -89,15 +90,17 @@ def amounts_of(position: Position, as_of: date) -> Amounts:
 
 def fault_of(position: Position, amounts: Amounts, as_of: date) -> str | None:
     """Say why a position cannot be valued on a day, in a code; none if it can."""
+    size = amounts.quantity * amounts.multiplier
+    # NaN fails every comparison.
+    sized = abs(size) <= MAX_AMOUNT and amounts.multiplier > 0
+    if sized and position.currency != PANEL_CURRENCY:
+        return UNSUPPORTED_CURRENCY
     left = position.exit_date
     if left is not None and left <= as_of and position.exit_price is None:
         return "no_exit_price"
-    size = amounts.quantity * amounts.multiplier
     paid = [amounts.entry_price]
     if _exit_price(position, as_of) is not None:
         paid.append(amounts.exit_price)
-    # NaN fails every comparison.
-    sized = abs(size) <= MAX_AMOUNT and amounts.multiplier > 0
     priced = all(price >= 0 and abs(size) * price <= MAX_AMOUNT for price in paid)
     backwards = left is not None and left < position.entry_date
     return None if sized and priced and not backwards else "invalid_position"

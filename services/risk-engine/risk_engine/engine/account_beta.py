@@ -86,7 +86,7 @@ def _held(frame: Frame, account: int) -> tuple[IntArray, FloatArray]:
     mine &= (exposures.underlying != NO_UNDERLYING) & np.isfinite(exposures.dollar_delta)
     underlying = exposures.underlying[mine]
     held = np.unique(underlying[np.isfinite(model.betas.shrunk[underlying])])
-    return held, frame.dollar_deltas[account, held]
+    return held, frame.sensitivities[account, held]
 
 
 def _holdings(model: FactorModel, held: IntArray, dollars: FloatArray) -> _Holdings:
@@ -103,7 +103,7 @@ def _holdings(model: FactorModel, held: IntArray, dollars: FloatArray) -> _Holdi
         returns=np.where(known, own, filling),
         known=known,
         told=np.isfinite(model.betas.raw[held]) & (known.mean(axis=0) >= LEAST_KNOWN),
-        is_cash=np.array([model.classes[one] == "cash" for one in held.tolist()], dtype=np.bool_),
+        is_cash=model.is_cash[held],
     )
 
 

@@ -65,13 +65,15 @@ class Proxy:
 class Classes:
     """The lists: symbols of cash-like and precious-metal funds, multiples of the market.
 
-    `volatility_betas` are what products on volatility are believed to gain as the market does.
+    `volatility_betas` are what products on volatility are believed to gain as the market does;
+    `volatility_multiples` how many times their index's return some of them have in a day.
     """
 
     cash: frozenset[str]
     gold: frozenset[str]
     market_multiples: Mapping[str, float]
     volatility_betas: Mapping[str, float]
+    volatility_multiples: Mapping[str, float]
     sector_funds: Mapping[str, str]
 
 
@@ -83,6 +85,21 @@ def fund_durations() -> Mapping[str, FundDuration]:
     return published | {
         symbol: _multiple(published[row["of"]], row["multiple"])
         for symbol, row in content["leveraged"].items()
+    }
+
+
+@cache
+def daily_multiples() -> Mapping[str, float]:
+    """Return how many times its index's return of a day a leveraged or inverse fund has.
+
+    By symbol: funds of shares, of bonds, and of futures on volatility.
+    """
+    bonds = _content("fund_durations")["leveraged"]
+    known = classes()
+    return {
+        **known.market_multiples,
+        **known.volatility_multiples,
+        **{symbol: float(row["multiple"]) for symbol, row in bonds.items()},
     }
 
 
@@ -103,6 +120,7 @@ def classes() -> Classes:
         frozenset(content["gold"]),
         content["market_multiples"],
         content["volatility_betas"],
+        content["volatility_multiples"],
         content["sector_funds"],
     )
 

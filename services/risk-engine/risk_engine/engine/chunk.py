@@ -12,8 +12,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from risk_engine.domain import Book, EngineName, Failure, History, Market, Position, Status
+from risk_engine.domain import (
+    PANEL_CURRENCY,
+    Book,
+    EngineName,
+    Failure,
+    History,
+    Market,
+    Position,
+    Status,
+)
 from risk_engine.engine.acceptance import refusal
+from risk_engine.engine.currencies import open_in_other_currencies, with_other_currencies
 from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.frame import Frame, lay_out_chunk
 from risk_engine.engine.memo import Memo
@@ -138,9 +148,10 @@ def _calculated(
     frame: Frame, opening_cash: Mapping[UUID, Decimal], stopwatch: Stopwatch
 ) -> list[Calculated | Failure]:
     by_engine = {}
+    foreign = [open_in_other_currencies(frame, account) for account in range(len(frame.books))]
     for name in ENGINES_BY_NAME:
         with stopwatch(name):
-            by_engine[name] = _answers(name, frame)
+            by_engine[name] = _answers(name, frame, foreign)
     fingerprints = Fingerprints(frame, opening_cash)
     snapshots = snapshots_of(frame)
     found: list[Calculated | Failure] = []
@@ -186,9 +197,14 @@ def _at_best(status: Status, valuation: Status) -> Status:
     return "partial" if lacking and status in ("ok", "stale") else status
 
 
-def _answers(name: EngineName, frame: Frame) -> Sequence[Answer]:
+def _answers(
+    name: EngineName, frame: Frame, foreign: Sequence[Sequence[Position]]
+) -> Sequence[Answer]:
     try:
-        return ENGINES_BY_NAME[name](frame)
+        return [
+            answer if isinstance(answer, Failure) else with_other_currencies(name, answer, left_out)
+            for answer, left_out in zip(ENGINES_BY_NAME[name](frame), foreign, strict=True)
+        ]
     except Exception as error:
         # Among others it is found out first which book it is.
         if len(frame.books) > 1:
@@ -233,6 +249,8 @@ def _position(record: Mapping[str, Any]) -> Position:
         underlying_symbol=record["underlying_symbol"],
         strike_price=_decimal(record["strike_price"]),
         expiration_date=_date(record["expiration_date"]),
+        # Not said by what was stored before positions had one.
+        currency=record.get("currency", PANEL_CURRENCY),
     )
 
 

@@ -150,7 +150,7 @@ def classify(underlyings: Underlyings, benchmark: BenchmarkWeights) -> Classific
 def _made_of(
     key: Key, security: Security | None, kind: str, benchmark: BenchmarkWeights
 ) -> tuple[FloatArray, Basis]:
-    if kind in {"cash", "money_market"}:
+    if asset_class(key, kind, security) == "cash":
         return _all_in(CASH), "asset_class"
     if kind == "private":
         return _all_in(PRIVATE), "asset_class"

@@ -8,11 +8,11 @@ import numpy as np
 
 from risk_engine.engine.amounts import Amounts, amounts_of, share_of
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import CASH, OWN, Histories
+from risk_engine.engine.histories import OWN, Histories
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
-from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
+from risk_engine.quant.clusters import FLAT, cluster, cluster_risk, silhouettes
 from risk_engine.quant.correlation import (
     MIN_OVERLAP,
     WINDOW,
@@ -27,7 +27,7 @@ from risk_engine.quant.correlation import (
     pairwise_correlation,
     shrunk_correlation,
 )
-from risk_engine.quant.panel import FloatArray, IntArray
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import log_returns
 from risk_engine.quant.volatility import rolling_volatility
 
@@ -54,6 +54,7 @@ class _Chunk:
 
     frame: Frame
     kinds: tuple[str, ...]
+    is_cash: BoolArray
     histories: Histories
     amounts: Amounts
     logs: FloatArray
@@ -66,6 +67,7 @@ class _Chosen:
 
     rows: IntArray
     keys: tuple[Key, ...]
+    dollar_deltas: FloatArray
     correlation: FloatArray
     common: FloatArray
     codes: tuple[str, ...]
@@ -82,6 +84,7 @@ def calculate(frame: Frame) -> list[Answer]:
     chunk = _Chunk(
         frame=frame,
         kinds=frame.underlyings.kinds,
+        is_cash=frame.factor_model.is_cash,
         histories=histories,
         amounts=amounts_of(frame, histories),
         logs=logs,
@@ -98,7 +101,7 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
     shrunk = shrunk_correlation(chunk.logs[:, chosen.rows], chosen.correlation)
     deviation = chunk.volatility[chosen.rows]
     covariance = shrunk.matrix * np.outer(deviation, deviation)
-    exposures = chunk.frame.dollar_deltas[account, chosen.rows]
+    exposures = chunk.frame.sensitivities[account, chosen.rows]
     nav = float(chunk.frame.net_asset_value[account])
     unit = nav if nav >= LEAST_AMOUNT else np.nan
     payload = head | {
@@ -123,14 +126,14 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
 
 def _choose(chunk: _Chunk, account: int) -> _Chosen:
     frame, volatility = chunk.frame, chunk.volatility
-    deltas, kinds = frame.dollar_deltas[account], chunk.kinds
+    deltas, kinds = frame.sensitivities[account], chunk.kinds
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
     # What stands still has no correlation, and that is no gap.
     quoted = [
         row
         for row in held.tolist()
-        if kinds[row] not in CASH | {"private"} and volatility[row] != 0
+        if not chunk.is_cash[row] and kinds[row] != "private" and volatility[row] != 0
     ]
     told = [row for row in quoted if chunk.histories.source[row] == OWN and volatility[row] > 0]
     rows = np.array(told[:MAX_SYMBOLS], dtype=np.int64)
@@ -149,6 +152,7 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
     return _Chosen(
         rows=rows[kept],
         keys=tuple(frame.underlyings.keys[row] for row in rows[kept]),
+        dollar_deltas=frame.dollar_deltas[account, rows[kept]],
         correlation=correlation[among],
         common=common[among],
         codes=tuple(code for code in SENTENCES if applies[code]),
@@ -200,7 +204,7 @@ def _concentration(chunk: _Chunk, account: int) -> dict[str, Any]:
     # 1 - the sum of squared shares of gross delta-adjusted exposure, cash apart: 0 for one, near 1
     # for many.
     gross = np.abs(chunk.frame.dollar_deltas[account])
-    held = np.array([row for row in np.flatnonzero(gross) if chunk.kinds[row] not in CASH], int)
+    held = np.flatnonzero((gross > 0) & ~chunk.is_cash)
     kinds = [chunk.kinds[row] for row in held]
     securities = [chunk.frame.underlyings.securities[row] for row in held]
     sectors = ["" if one is None else one.sector or "" for one in securities]
@@ -229,8 +233,7 @@ def _risk(exposures: FloatArray, covariance: FloatArray, unit: float) -> dict[st
     net = sqrt(max(float(exposures @ covariance @ exposures), 0.0))
     gross = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
     return {
-        # Of a perfect hedge nothing is left but what rounding leaves.
-        "diversification_ratio": gross / net if net > 1e-7 * gross else float("nan"),
+        "diversification_ratio": gross / net if net > FLAT * gross else float("nan"),
         "volatility": net / unit,
         "undiversified": gross / unit,
         "dollars": net,
@@ -273,7 +276,7 @@ def _grouped(
     return {
         "symbols": table(
             symbol=symbols,
-            dollar_delta=exposures,
+            dollar_delta=chosen.dollar_deltas,
             weight=exposures / unit,
             volatility=np.sqrt(np.diag(covariance)),
             observations=np.diag(chosen.common).astype(np.int64),

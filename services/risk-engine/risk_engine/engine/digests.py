@@ -16,7 +16,8 @@ from risk_engine.quant.panel import NO_COLUMN, FloatArray
 class Digests:
     """SHA-256 of inputs.
 
-    `shared` covers the reference with its securities, curves, benchmark, scenarios and limits.
+    `shared` covers the reference and the cross-section with their securities, curves, benchmark,
+    scenarios and limits.
     `factors` covers what factors and whatever is estimated from them depend on besides an
     underlying's own: all that, and which sessions are looked at. `underlyings` cover each one's
     name, security, snapshot and bars.
@@ -35,13 +36,22 @@ def digests_of(market: Market, underlyings: Underlyings) -> Digests:
 
 def _of_shared(market: Market) -> bytes:
     digest = hashlib.sha256()
-    for table in (*_tables(market.reference), market.rates.years, market.rates.zero):
+    shares = market.cross_section
+    for table in (
+        *_tables(market.reference),
+        *(_tables(shares) if shares is not None else ()),
+        *(market.rates.years, market.rates.zero),
+    ):
         digest.update(canonical(table).ravel().data)
     benchmark = market.benchmark
+    everywhere = (*market.reference.symbols, *(shares.symbols if shares is not None else ()))
     said = {
         "sessions": [day.isoformat() for day in market.reference.sessions],
         "symbols": market.reference.symbols,
-        "securities": repr([market.securities.get(one) for one in market.reference.symbols]),
+        "securities": repr([market.securities.get(one) for one in everywhere]),
+        "cross_section": None
+        if shares is None
+        else [[day.isoformat() for day in shares.sessions], shares.symbols],
         "scenarios": None if market.scenarios is None else market.scenarios.digest,
         "limits": [market.limits.gross_dollar_gamma, market.limits.gross_vega],
         "curves": [day.isoformat() for day in market.rates.sessions],
@@ -78,8 +88,13 @@ def said(snapshots: Snapshots, symbol: str) -> bytes:
     row = snapshots.rows.get(symbol)
     if row is None:
         return b"nothing"
-    every = [getattr(snapshots, one.name)[row] for one in fields(snapshots)[1:]]
-    return canonical(np.array(every)).tobytes()
+    every = [
+        getattr(snapshots, one.name)[row]
+        for one in fields(snapshots)
+        if one.name not in ("symbols", "dividends")
+    ]
+    declared = repr(snapshots.dividends.get(symbol, ()))
+    return canonical(np.array(every)).tobytes() + declared.encode()
 
 
 def _tables(prices: Prices) -> Sequence[FloatArray]:

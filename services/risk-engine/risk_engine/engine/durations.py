@@ -7,7 +7,7 @@ import numpy as np
 
 from risk_engine.engine.asset_classes import fund_durations
 from risk_engine.engine.factor_panel import FactorPanel
-from risk_engine.engine.loadings import MARKET, RATES, Securities
+from risk_engine.engine.securities import MARKET, RATES, Securities
 from risk_engine.engine.underlyings import Key
 from risk_engine.quant.blocks import blocks, filled
 from risk_engine.quant.factors import RATES_DEVIATION

@@ -35,14 +35,15 @@ from risk_engine.quant.sectors import SectorExposures, active_weights, sector_ex
 class Netted:
     """Accounts and their underlyings, (pairs,), cash and its equivalents left aside.
 
-    `dollar_delta`, `dollar_gamma` and `vega` are netted; `beta` is the underlying's to the market,
-    `beta_known` where its own returns tell it and not belief alone, `proxied` marks a private asset
-    that another one stands in for.
+    `dollar_delta`, `sensitivity`, `dollar_gamma` and `vega` are netted; `beta` is the underlying's
+    to the market, `beta_known` where its own returns tell it and not belief alone, `proxied` marks
+    one without a history of its own.
     """
 
     pairs: Pairs
     value: FloatArray
     dollar_delta: FloatArray
+    sensitivity: FloatArray
     dollar_gamma: FloatArray
     vega: FloatArray
     beta: FloatArray
@@ -81,10 +82,9 @@ class Measures:
 def measure(frame: Frame) -> Measures:
     """Measure every account of a frame."""
     exposures, accounts = frame.exposures, len(frame.books)
-    is_cash = np.append(
-        np.array([kind in {"cash", "money_market"} for kind in frame.underlyings.kinds], np.bool_),
-        False,  # row -1: no underlying
-    )[exposures.underlying]
+    # Row -1 is of no underlying. An option on a bill fund is a bet, whatever that is worth.
+    is_cash = np.append(frame.factor_model.is_cash, False)[exposures.underlying]
+    is_cash &= ~exposures.is_option
     netted = _netted(frame, exposures.is_open & ~is_cash)
     pairs = netted.pairs
     observed = np.where(netted.proxied, 0.0, netted.dollar_delta)
@@ -101,9 +101,11 @@ def measure(frame: Frame) -> Measures:
         observed=long_short(pairs.account, observed, accounts),
         gamma=long_short(pairs.account, netted.dollar_gamma, accounts),
         vega=long_short(pairs.account, netted.vega, accounts),
-        beta_adjusted=beta_adjusted(pairs, netted.dollar_delta, beta),
+        beta_adjusted=beta_adjusted(pairs, netted.sensitivity, beta),
         beta_adjusted_observed=beta_adjusted(
-            pairs, observed, np.where(frame.factor_model.proxied, 0.0, beta)
+            pairs,
+            np.where(netted.proxied, 0.0, netted.sensitivity),
+            np.where(frame.proxied, 0.0, beta),
         ),
         notional=_notional(frame, is_cash),
         cash_equivalents=sum_by(exposures.account[is_cash], exposures.value[is_cash], accounts),
@@ -124,7 +126,7 @@ def diversification_of(frame: Frame, netted: Netted, some: slice) -> tuple[Diver
     `some` are the account's pairs; the share is of its gross exposure.
     """
     model = frame.factor_model
-    rows, exposure = netted.pairs.underlying[some], netted.dollar_delta[some]
+    rows, exposure = netted.pairs.underlying[some], netted.sensitivity[some]
     use = np.flatnonzero(model.available)
     factors = model.covariance[np.ix_(use, use)]
     loadings = model.loadings[np.ix_(rows, use)]
@@ -152,19 +154,19 @@ def _netted(frame: Frame, counted: BoolArray) -> Netted:
         pairs=pairs,
         value=net_by_pair(pairs, exposures.value[held]),
         dollar_delta=delta,
+        sensitivity=net_by_pair(pairs, exposures.sensitivity[held]),
         dollar_gamma=net_by_pair(pairs, exposures.dollar_gamma[held]),
         vega=net_by_pair(pairs, exposures.vega[held]),
         beta=model.betas.shrunk[pairs.underlying],
         beta_known=_beta_known(model)[pairs.underlying],
         share=gross_shares(pairs.account, delta, len(frame.books)),
-        proxied=model.proxied[pairs.underlying],
+        proxied=frame.proxied[pairs.underlying],
     )
 
 
 def _beta_known(model: FactorModel) -> BoolArray:
     # That cash does not move with the market is no belief.
-    still = np.array([one == "cash" for one in model.classes], dtype=np.bool_)
-    return np.isfinite(model.betas.shrunk) & (np.isfinite(model.betas.raw) | still)
+    return np.isfinite(model.betas.shrunk) & (np.isfinite(model.betas.raw) | model.is_cash)
 
 
 def _notional(frame: Frame, is_cash: BoolArray) -> FloatArray:

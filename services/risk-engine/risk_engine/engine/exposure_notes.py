@@ -76,7 +76,7 @@ def notes_of(
         "net_asset_value_not_positive": int(payload["net_asset_value"] < LEAST_AMOUNT),
         "options_not_modelled": counts["unmodelled_positions"],
         "positions_excluded": counts["invalid_positions"],
-        "private_assets_proxied": int(measures.netted.proxied[some].sum()),
+        "private_assets_proxied": int(frame.factor_model.proxied[rows].sum()),
         "stale_prices": int(measures.amounts.stale[account] > 0),
         "positions_without_price": int(_unpriced(frame, account).sum()),
         "sector_weights_not_stated": int(unweighted),

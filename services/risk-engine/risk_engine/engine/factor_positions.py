@@ -13,8 +13,8 @@ from risk_engine.domain import Position
 from risk_engine.engine.account_beta import AccountBetas, account_betas
 from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.loadings import MARKET
 from risk_engine.engine.results import table
+from risk_engine.engine.securities import MARKET
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.factor_risk import Decomposition, Positions, RiskModel, decompose
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
@@ -31,7 +31,7 @@ class Laid:
 
     `row` is the holding's in the frame, `lost` are the rows of options that do not say what they
     are on, which have no place here; `modelled` are those whose dollar delta, loadings and
-    specific variance are known, `proxied` those that stand for private assets.
+    specific variance are known, `proxied` those without a history of their own.
     """
 
     row: IntArray
@@ -58,7 +58,7 @@ def laid_out(frame: Frame) -> Laid:
     nowhere = exposures.underlying == NO_UNDERLYING
     row = np.flatnonzero(exposures.is_open & ~nowhere)
     positions = Positions(
-        exposures.account[row], exposures.underlying[row], exposures.dollar_delta[row]
+        exposures.account[row], exposures.underlying[row], exposures.sensitivity[row]
     )
     use = model.available
     risk = RiskModel(
@@ -66,7 +66,7 @@ def laid_out(frame: Frame) -> Laid:
     )
     usable = risk.known & bool(use[MARKET])
     modelled = np.isfinite(positions.weight) & usable[positions.underlying]
-    proxied = model.proxied[positions.underlying]
+    proxied = frame.proxied[positions.underlying]
     accounts = len(frame.books)
     return Laid(
         row=row,
@@ -125,7 +125,12 @@ def position_table(
         beta_error=error,
         beta_low=shrunk - QUANTILE * error,
         beta_high=shrunk + QUANTILE * error,
+        relative_beta=betas.relative[underlying] * shown,
+        relative_beta_error=betas.relative_error[underlying] * shown,
         prior_beta=betas.prior[underlying],
+        prior_beta_error=betas.prior_error[underlying],
+        prior_deviation=betas.deviation[underlying],
+        prior_fund=[model.prior_funds[row] for row in underlying],
         blume_beta=blume(raw),
         provider_beta=provider_betas(frame, underlying),
         beta_r_squared=betas.r_squared[underlying],

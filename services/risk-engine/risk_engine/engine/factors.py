@@ -82,7 +82,7 @@ def _answer(frame: Frame, laid: Laid, raised: list[list[str]], account: int) -> 
             "provider_beta": _provider_beta(frame, laid, mine, lost, scale),
             "risk": _risk(laid.everything, account, scale, empty=empty),
             "risk_without_proxies": _risk(laid.without_proxies, account, scale, empty=empty),
-            "interest_rates": interest_rates(frame, laid, mine, exposures, scale),
+            "interest_rates": interest_rates(frame, laid, account, exposures, scale),
             "positions": position_table(frame, laid, mine, flags, scale),
             "counts": _counts(frame, laid, mine, lost),
             "quality": laid.amounts.quality(account, nav),
@@ -142,7 +142,7 @@ def _market_beta(
     underlying = laid.positions.underlying[mine]
     size = np.abs(np.nan_to_num(laid.positions.weight[mine]))
     imputed = model.proxied[underlying] | np.isnan(model.betas.raw[underlying])
-    imputed &= np.array([model.classes[one] != "cash" for one in underlying], dtype=np.bool_)
+    imputed &= ~model.is_cash[underlying]
     return {
         "beta": beta,
         "exposure_dollar": dollars,
@@ -206,6 +206,13 @@ def _model(model: FactorModel) -> Mapping[str, Any]:
         "covariance_shrinkage": panel.shrinkage,
         "rate_source": panel.rate_source,
         "yield_source": panel.yield_source,
+        "beliefs": {
+            "source": model.beliefs.source,
+            "shares": model.beliefs.shares,
+            "market_deviation": model.beliefs.market,
+            "rates_deviation": model.beliefs.rates,
+            "style_deviation": model.beliefs.styles,
+        },
         "factors": table(
             name=list(FACTORS),
             available=panel.available,

@@ -13,7 +13,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from risk_engine.domain import Book, History, Market, Position, Prices
+from risk_engine.domain import PANEL_CURRENCY, Book, History, Market, Position, Prices
 from risk_engine.engine.digests import canonical, said
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.ledger import in_order
@@ -34,7 +34,13 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
     """
     opening_row = bisect_right(prices.sessions, book.opening_session, lo=prices.early) - 1
     end = bisect_right(prices.sessions, as_of)
-    symbols = sorted({one.symbol for one in book.positions if one.investment_class == "PUBLIC"})
+    symbols = sorted(
+        {
+            one.symbol
+            for one in book.positions
+            if one.investment_class == "PUBLIC" and one.currency == PANEL_CURRENCY
+        }
+    )
     found = [symbol for symbol in symbols if symbol in prices.columns]
     columns = np.array([prices.columns[symbol] for symbol in found], dtype=np.intp)
     described = {
@@ -158,6 +164,7 @@ def _facts(position: Position) -> list[str | None]:
         position.underlying_symbol,
         _text(position.strike_price),
         _text(position.expiration_date),
+        position.currency,
     ]
 
 

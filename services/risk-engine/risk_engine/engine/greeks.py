@@ -11,11 +11,13 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from risk_engine.domain import PositionValue, Status
+from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.options import Contracts
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
+from risk_engine.quant.pricing import dividend_value
 
 MODEL_VERSION: Final = "greeks-3"
 
@@ -72,10 +74,11 @@ _PER_SHARE: Final = ("delta", "gamma", "theta", "vega", "rho")
 
 def calculate(frame: Frame) -> list[Answer]:
     """Return the Greeks of each book, in order."""
-    return [_greeks(frame, account) for account in range(len(frame.books))]
+    amounts = amounts_of(frame, frame.return_histories)
+    return [_greeks(frame, amounts, account) for account in range(len(frame.books))]
 
 
-def _greeks(frame: Frame, account: int) -> EngineResult:
+def _greeks(frame: Frame, amounts: Amounts, account: int) -> EngineResult:
     exposures, contracts = frame.exposures, frame.contracts
     known = {one.position_id: one for one in frame.valuations[account].positions}
     lines = [
@@ -117,7 +120,7 @@ def _greeks(frame: Frame, account: int) -> EngineResult:
                 quantity=exposures.quantity[row],
                 multiplier=exposures.multiplier[row],
                 **_terms(contracts, contract),
-                underlying_price=_underlying_price(frame, contract, underlying),
+                underlying_price=_underlying_price(frame, contract, row),
                 **per_share,
                 **{f"position_{name}": held[name] for name in _PER_SHARE},
                 dollar_delta=held["dollar_delta"],
@@ -137,6 +140,7 @@ def _greeks(frame: Frame, account: int) -> EngineResult:
                 "private_share": _share(value, is_private),
                 "stale_share": _share(value, stale),
             },
+            "quality": amounts.quality(account, float(frame.net_asset_value[account])),
             "notes": [
                 {"code": code, "message": sentence.format(count=notes[code])}
                 for code, sentence in SENTENCES.items()
@@ -228,6 +232,9 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
         "volatility": terms.volatility,
         "rate": terms.rate,
         "dividend_yield": terms.dividend_yield,
+        "scheduled_dividends": np.where(
+            contracts.on_future, np.nan, dividend_value(terms) + 0 * terms.years
+        ),
         "borrow_cost": contracts.borrow_cost,
     }
     styles = [
@@ -241,18 +248,21 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
         "price_source": contracts.price_source,
         "volatility_source": contracts.volatility_source,
         "rate_source": contracts.rate_source,
-        "dividend_source": contracts.dividend_source,
+        # Names clients know: before there were declared dividends only a yield had a source.
+        "dividend_source": contracts.yield_source,
+        "dividends_from": contracts.dividend_source,
     }
     return {name: np.append(values, np.nan)[contract] for name, values in numbers.items()} | {
         name: _column(values, contract) for name, values in words.items()
     }
 
 
-def _underlying_price(frame: Frame, contract: IntArray, underlying: IntArray) -> FloatArray:
-    """Return the price an option was modelled at, the last close for the rest."""
+def _underlying_price(frame: Frame, contract: IntArray, row: IntArray) -> FloatArray:
+    """Return the price an option was modelled at, what the rest is valued or carried at."""
+    exposures = frame.exposures
     spot = np.append(frame.contracts.terms.spot, np.nan)[contract]
-    close = np.append(frame.underlyings.price, np.nan)[underlying]
-    return np.where(contract == NO_CONTRACT, close, spot)
+    units = exposures.quantity[row] * exposures.multiplier[row]
+    return np.where(exposures.is_option[row], spot, exposures.value[row] / units)
 
 
 def _reasons(contracts: Contracts, contract: IntArray, is_option: BoolArray) -> list[str | None]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.events.onboarding import BookPosition
 from common.options import Contract, Right
-from risk_engine.domain import Book, Market, Position, Snapshots
+from risk_engine.domain import PANEL_CURRENCY, Book, Market, Position, Snapshots
 from risk_engine.engine.underlyings import Key, Underlyings
 from risk_engine.quant.panel import FloatArray, actions, last_row, split_factor
 
@@ -34,11 +34,15 @@ Listing = Mapping[tuple[UUID, UUID], Listed]
 
 
 def contract_of(position: Position | BookPosition) -> Contract | None:
-    """Name the contract of an option position; None where its terms are not complete."""
+    """Name the contract of an option position; None where its terms are not complete.
+
+    A strike in another currency than the market's is that of a contract nobody here quotes: None.
+    """
     right = _RIGHTS.get(position.position_type)
     strike = position.strike_price
     if (
         position.investment_class != "OPTIONS"
+        or position.currency != PANEL_CURRENCY
         or position.underlying_symbol is None
         or position.expiration_date is None
         or right is None

@@ -1,4 +1,4 @@
-"""The sentences market risk carries beside its numbers, what these rest on, and its status."""
+"""The sentences market risk carries beside its numbers, and its status."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -21,6 +21,8 @@ NoteCode = Literal[
     "stale_prices",
     "vol_static",
     "no_factor_model",
+    "factors_missing",
+    "factors_expected",
     "cornish_fisher_not_monotone",
     "volume_not_known",
     "nothing_at_risk",
@@ -54,6 +56,11 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
         "The factor model does not know all of the book: parametric and Monte Carlo numbers are "
         "not stated."
     ),
+    "factors_missing": ("Too little is known of {count} factor(s): what these did is in SPECIFIC."),
+    "factors_expected": (
+        "{count} position(s) move as the factor model says in sessions in which a factor is not "
+        "known: it counts as expected given the others."
+    ),
     "cornish_fisher_not_monotone": (
         "The book's skewness and kurtosis are outside what a Cornish-Fisher quantile can follow."
     ),
@@ -79,27 +86,6 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
 _NORMAL, _CORNISH_FISHER = 3, 5
 
 
-def quality_of(frame: Frame, held: Held, account: int) -> dict[str, Any]:
-    """Return what a book's open positions rest on: |value|, its share of NAV and of the gross.
-
-    `modelled` moves by its own history, `proxied` by the factor model; `stale` is part of these.
-    """
-    size = np.abs(frame.exposures.value[held.row])
-    nav = float(frame.net_asset_value[account])
-    amounts = {
-        "modelled": float(size[held.modelled & ~held.proxied].sum()),
-        "proxied": float(size[held.proxied].sum()),
-        "not_modelled": float(size[~held.modelled].sum()),
-        "stale": float(size[_stale(frame, held)].sum()),
-    }
-    gross = float(size.sum()) or np.nan
-    whole = nav if nav >= LEAST_AMOUNT else np.nan
-    return {
-        "of_net_asset_value": {name: amount / whole for name, amount in amounts.items()},
-        "of_gross_value": {name: amount / gross for name, amount in amounts.items()},
-    }
-
-
 def notes_of(
     frame: Frame,
     scenarios: Scenarios,
@@ -114,6 +100,7 @@ def notes_of(
     risk = payload["measures"]["value_at_risk"][0]
     count, options = scenarios.count, held.is_option & held.modelled
     too_short = bool(np.isnan(risk[0, 0])) and bool(held.modelled.any())
+    missing = int((~frame.factor_model.available).sum())
     no_model = bool(np.isnan(risk[_NORMAL, 0]) and np.isfinite(risk[0, 0]))
     found: dict[NoteCode, tuple[bool, int]] = {
         "net_asset_value_not_positive": (payload["net_asset_value"] < LEAST_AMOUNT, 0),
@@ -125,6 +112,8 @@ def notes_of(
         "stale_prices": _counted(_stale(frame, held)),
         "vol_static": (bool(options.any()) and not scenarios.gains.volatility_moves, 0),
         "no_factor_model": (no_model, 0),
+        "factors_missing": (missing > 0 and bool(held.modelled.any()) and not no_model, missing),
+        "factors_expected": _counted(held.modelled & scenarios.expected[held.underlying]),
         "cornish_fisher_not_monotone": (
             bool(np.isnan(risk[_CORNISH_FISHER, 0]) and risk[_NORMAL, 0] > 0 and not too_short),
             0,
@@ -152,7 +141,8 @@ def status_of(frame: Frame, held: Held, payload: Mapping[str, Any], account: int
     if np.isnan(risk[0]).all():
         return "insufficient"
     invalid = frame.valuations[account].coverage.invalid_positions
-    if np.isnan(risk[[0, _NORMAL]]).any() or invalid or not held.modelled.all():
+    lacking = held.modelled.any() and not frame.factor_model.available.all()
+    if np.isnan(risk[[0, _NORMAL]]).any() or invalid or not held.modelled.all() or lacking:
         return "partial"
     return "stale" if _stale(frame, held).any() else "ok"
 

@@ -19,7 +19,7 @@ from risk_engine.quant.panel import IntArray
 T = TypeVar("T")
 
 THINGS: Final = 12
-"""Two markets' worth: what is kept most of is 43 MB of Monte Carlo draws."""
+"""Two markets' worth: what is kept most of is 21 MB of Monte Carlo draws."""
 ROWS: Final = 32_768
 """Of a table: a night's shares, or its contracts. A share is 300 bytes in all, a contract 6 KiB."""
 AT_ONCE: Final = 512

@@ -12,6 +12,7 @@ NoteCode = Literal[
     "modelled_prices",
     "options_settled",
     "stale_prices",
+    "unsupported_currency",
     "invalid_positions",
     "valuation_basis_changed",
     "repriced",
@@ -38,6 +39,11 @@ SENTENCES: Mapping[NoteCode, str] = {
     "stale_prices": (
         "{count} position(s) are valued at the close of an earlier session, at most "
         f"{MAX_PRICE_AGE} sessions old."
+    ),
+    "unsupported_currency": (
+        "{count} position(s) are in another currency than dollars, and no exchange rates are "
+        "known: they are listed without amounts and left out of every total. What they were worth "
+        "at the opening, or paid for later, still counts as cash."
     ),
     "invalid_positions": ("{count} position(s) cannot be valued and are left out of every total."),
     "valuation_basis_changed": (

@@ -9,9 +9,14 @@ import numpy as np
 
 from common import calendar
 from common.options import Contract
-from risk_engine.domain import Market
+from risk_engine.domain import Dividend, Market
 from risk_engine.engine.underlyings import NO_UNDERLYING, VOLATILITY_INDEX, Underlyings
-from risk_engine.quant.curve import ZeroCurve, zero_curve, zero_rate
+from risk_engine.quant.curve import (
+    ZeroCurve,
+    dividends_present_value,
+    zero_curve,
+    zero_rate,
+)
 from risk_engine.quant.panel import (
     NO_COLUMN,
     BoolArray,
@@ -24,13 +29,17 @@ from risk_engine.quant.panel import (
 from risk_engine.quant.volatility import SESSIONS_PER_YEAR, ewma_volatility, per_year
 
 RateSource = Literal["curve", "default"]
-DividendSource = Literal["vendor", "trailing", "none"]
+YieldSource = Literal["vendor", "trailing", "none"]
+DividendSource = Literal["scheduled", "vendor", "trailing", "none"]
+"""`scheduled`: declared ones, after them the yield, whose source is another."""
 
 BORROW_COST: Final = 0.003
 """Per year, of a share that can be lent: assumed, as nobody quotes it here."""
 ESTIMATE_WINDOW: Final = 63
 ESTIMATE_MARKUP: Final = 1.1
 """Options are dearer than what has been realised: the usual premium of implied volatility."""
+_SESSION = timedelta(hours=6.5)
+"""From the opening to the usual close: a share is without its dividend from the opening on."""
 _CURVE_DAYS = 10
 """A curve older than that is no curve."""
 _ALIKE = "index"
@@ -42,17 +51,23 @@ class Inputs:
 
     `spot` is the underlying's price, the future's where `on_future`; `years` are from close to
     close, ACT/365, negative for what has expired; `rate` is continuous; `dividend_yield` includes
-    `borrow_cost`, or is the rate on a future.
+    `borrow_cost`, or is the rate on a future. `dividend` and `ex_years` are what has been declared
+    and comes before the expiry, as `Options` has it; from then on the yield counts, whose part of
+    `years` is in `dividend_yield`. `lacks_yield` marks where one counts and none is known.
     """
 
     spot: FloatArray
     years: FloatArray
     rate: FloatArray
     dividend_yield: FloatArray
+    dividend: FloatArray
+    ex_years: FloatArray
+    lacks_yield: BoolArray
     borrow_cost: FloatArray
     american: BoolArray
     on_future: BoolArray
     rate_source: RateSource
+    yield_source: tuple[YieldSource | None, ...]
     dividend_source: tuple[DividendSource | None, ...]
 
 
@@ -70,23 +85,103 @@ def inputs_of(
     curve = _curve(market)
     rate = zero_rate(curve, np.maximum(years, 0.0))
     yields, sources = _dividend_yields(underlyings, market)
-    known = underlying != NO_UNDERLYING
+    known = (underlying != NO_UNDERLYING) & ~on_future
     paid = np.where(known, yields[underlying], 0.0) if len(yields) else np.zeros(len(contracts))
+    declared = _declared(contracts, known, years, curve, market)
+    of_yield: tuple[YieldSource | None, ...] = tuple(
+        None if future else sources[row] if row != NO_UNDERLYING else "none"
+        for future, row in zip(on_future.tolist(), underlying.tolist(), strict=True)
+    )
     borrow = np.where(is_index | on_future, 0.0, BORROW_COST)
     return Inputs(
         spot=_spots(contracts, underlying, on_future, underlyings, market),
         years=years,
         rate=rate,
-        dividend_yield=np.where(on_future, rate, paid + borrow),
+        dividend_yield=np.where(on_future, rate, paid * declared.open_part + borrow),
+        dividend=declared.amount,
+        ex_years=declared.years,
+        lacks_yield=known
+        & (declared.open_part > 0)
+        & np.array([source == "none" for source in of_yield], dtype=np.bool_),
         borrow_cost=borrow,
         american=~is_index & ~on_future,
         on_future=on_future,
         rate_source="default" if curve.is_default else "curve",
+        yield_source=of_yield,
         dividend_source=tuple(
-            None if future else sources[row] if row != NO_UNDERLYING else "none"
-            for future, row in zip(on_future.tolist(), underlying.tolist(), strict=True)
+            "scheduled" if scheduled else source
+            for scheduled, source in zip(declared.some.tolist(), of_yield, strict=True)
         ),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Declared:
+    """What has been declared on each contract's underlying, (contracts,).
+
+    `some` marks where anything has. `amount` is what a single dividend at `years` would be that is
+    worth as much as all before the expiry; it is paid at their mean time, by what they are worth.
+    `open_part` is the part of the time to expiry that is after the last of them.
+    """
+
+    some: BoolArray
+    amount: FloatArray
+    years: FloatArray
+    open_part: FloatArray
+
+
+def _declared(
+    contracts: Sequence[Contract],
+    known: BoolArray,
+    years: FloatArray,
+    curve: ZeroCurve,
+    market: Market,
+) -> _Declared:
+    schedule = market.snapshots.dividends
+    mine = [
+        _to_come(schedule.get(one.underlying, ()), market.as_of) if there else ()
+        for one, there in zip(contracts, known.tolist(), strict=True)
+    ]
+    option = np.repeat(np.arange(len(contracts)), [len(one) for one in mine])
+    ex_years = np.array([_years_to_ex(one.ex_date, market.as_of) for of in mine for one in of])
+    amount = np.array([one.amount for of in mine for one in of])
+    some = np.array([bool(one) for one in mine], dtype=np.bool_)
+    parts = (option, ex_years.reshape(len(option)), amount.reshape(len(option)))
+    worth = _worth(curve, *parts, years)
+    moment = _worth(curve, parts[0], parts[1], parts[2] * parts[1], years)
+    paid = worth > 0
+    mean = np.divide(moment, worth, out=np.zeros(len(contracts)), where=paid)
+    last = np.zeros(len(contracts))
+    np.maximum.at(last, option, parts[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        open_part = np.where(years > 0, np.clip(1 - last / years, 0.0, 1.0), 1.0)
+    rate = zero_rate(curve, np.maximum(years, 0.0))
+    return _Declared(
+        some=some,
+        amount=np.where(paid, worth * np.exp(rate * mean), 0.0),
+        years=mean,
+        open_part=np.where(some, open_part, 1.0),
+    )
+
+
+def _worth(
+    curve: ZeroCurve, option: IntArray, ex_years: FloatArray, amount: FloatArray, years: FloatArray
+) -> FloatArray:
+    return dividends_present_value(
+        curve, option=option, years=ex_years, amount=amount, expiry=years
+    )
+
+
+def _to_come(declared: Sequence[Dividend], as_of: date) -> Sequence[Dividend]:
+    # What goes ex at `as_of` is out of that day's price already.
+    return [one for one in declared if one.ex_date > as_of and 0 < one.amount < float("inf")]
+
+
+def _years_to_ex(ex_date: date, as_of: date) -> float:
+    """Return the years from a session's close to the opening of an ex-date."""
+    if not calendar.is_session(ex_date):
+        return (ex_date - as_of).days / 365
+    return (calendar.close_of(ex_date) - _SESSION - calendar.close_of(as_of)) / timedelta(days=365)
 
 
 def years_to_expiry(contracts: Sequence[Contract], as_of: date) -> FloatArray:
@@ -147,7 +242,7 @@ def _spots(
 
 def _dividend_yields(
     underlyings: Underlyings, market: Market
-) -> tuple[FloatArray, tuple[DividendSource, ...]]:
+) -> tuple[FloatArray, tuple[YieldSource, ...]]:
     """Return a yield per year for each underlying, (underlyings,), and where it is from."""
     said = market.snapshots
     rows = [said.rows.get(key.symbol) for key in underlyings.keys]
@@ -155,7 +250,7 @@ def _dividend_yields(
     vendor = np.where(vendor >= 0, vendor, np.nan).reshape(len(underlyings))
     trailing = _trailing_yields(underlyings, market)
     found = np.where(np.isfinite(vendor), vendor, trailing)
-    sources: list[DividendSource] = [
+    sources: list[YieldSource] = [
         "vendor" if known else "trailing" if paid else "none"
         for known, paid in zip(
             np.isfinite(vendor).tolist(), np.isfinite(trailing).tolist(), strict=True

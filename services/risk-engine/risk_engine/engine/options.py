@@ -16,6 +16,7 @@ from risk_engine.engine.option_inputs import (
     DividendSource,
     Inputs,
     RateSource,
+    YieldSource,
     estimated_volatility,
     inputs_of,
 )
@@ -23,7 +24,7 @@ from risk_engine.engine.underlyings import NO_UNDERLYING, Key, Underlyings
 from risk_engine.quant.greeks import with_an_hour_left
 from risk_engine.quant.implied_volatility import TOO_CHEAP, implied_volatility
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
-from risk_engine.quant.pricing import Greeks, Options
+from risk_engine.quant.pricing import Greeks, Options, net_spot
 from risk_engine.quant.volatility_surface import nearby_volatility
 
 PriceSource = Literal["quote", "model"]
@@ -44,7 +45,8 @@ class Contracts:
 
     `rows` gives the row of a portfolio's position. `underlying` is a row of `Underlyings`. `terms`
     are what the model is asked with, the spot being the future for an option on the volatility
-    index (`on_future`), the yield including `borrow_cost`. All is per share of today, of which a
+    index (`on_future`), the yield including `borrow_cost`, the dividend what stands for all that
+    have been declared and come before the expiry. All is per share of today, of which a
     position has `split_factor` for each it states. `price` is the quote's mid, else the model's, as
     `price_source` says; `greeks` are the model's at `terms`, zero for what has expired before.
     `flags` say what had to be assumed; `reason` says why nothing is known.
@@ -63,6 +65,7 @@ class Contracts:
     price_source: tuple[PriceSource | None, ...]
     volatility_source: tuple[VolatilitySource | None, ...]
     rate_source: tuple[RateSource, ...]
+    yield_source: tuple[YieldSource | None, ...]
     dividend_source: tuple[DividendSource | None, ...]
     flags: tuple[tuple[Flag, ...], ...]
     reason: tuple[Reason | None, ...]
@@ -111,6 +114,7 @@ def price_contracts(
         price_source=price_sources,
         volatility_source=sources,
         rate_source=(inputs.rate_source,) * len(contracts),
+        yield_source=inputs.yield_source,
         dividend_source=inputs.dividend_source,
         flags=_flags(inputs, sources, implied.reason == TOO_CHEAP),
         reason=_reasons(terms, inputs),
@@ -127,6 +131,8 @@ def _terms(contracts: Sequence[Contract], factor: FloatArray, inputs: Inputs) ->
         volatility=np.full(len(contracts), np.nan),
         rate=inputs.rate,
         dividend_yield=inputs.dividend_yield,
+        dividend=inputs.dividend,
+        ex_years=inputs.ex_years,
     )
 
 
@@ -170,7 +176,7 @@ def _from_neighbours(
         beside = [row_of[Listed(one, 1.0, ())] for one in distinct[row].neighbours]
         quoted[place, : len(beside)] = beside
     years = np.where(terms.years > 0, terms.years, np.nan)
-    forward = np.log(terms.spot) + (terms.rate - terms.dividend_yield) * years
+    forward = np.log(net_spot(terms)) + (terms.rate - terms.dividend_yield) * years
     moneyness = (np.log(terms.strike) - forward) / np.sqrt(years)
     padded = [np.append(values, np.nan)[quoted] for values in (moneyness, years, volatility)]
     found[asked] = nearby_volatility(moneyness[asked], years[asked], *padded)
@@ -218,14 +224,19 @@ def _flags(
     inputs: Inputs, volatility_source: Sequence[VolatilitySource | None], at_exercise: BoolArray
 ) -> tuple[tuple[Flag, ...], ...]:
     found = []
-    columns = (inputs.dividend_source, inputs.borrow_cost.tolist(), at_exercise.tolist())
-    for volatility, dividend, borrow, cheap in zip(volatility_source, *columns, strict=True):
+    columns = (
+        *(inputs.dividend_source, inputs.lacks_yield.tolist()),
+        *(inputs.borrow_cost.tolist(), at_exercise.tolist()),
+    )
+    for volatility, dividend, lacking, borrow, cheap in zip(
+        volatility_source, *columns, strict=True
+    ):
         said: dict[Flag, bool] = {
             # Whatever its volatility, what is worth no more than its exercise has a delta of one.
             "estimated_volatility": volatility == "estimated" and not cheap,
             "quote_at_exercise": cheap,
             "default_rate": inputs.rate_source == "default",
-            "no_dividend_yield": dividend == "none",
+            "no_dividend_yield": dividend == "none" or lacking,
             "default_borrow_cost": borrow > 0,
         }
         found.append(tuple(flag for flag, is_so in said.items() if is_so))

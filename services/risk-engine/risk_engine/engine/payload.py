@@ -19,7 +19,7 @@ NUMBERS = (
 )
 WORDS = (
     *("symbol", "position_type", "investment_class", "state", "reason", "carried_at"),
-    "price_source",
+    *("price_source", "currency"),
 )
 SHARES_OF = (
     "gross value of the open positions: |market value|, carried ones at what they are carried at"

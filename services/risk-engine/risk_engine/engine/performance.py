@@ -14,7 +14,6 @@ from risk_engine.quant.panel import FloatArray
 from risk_engine.quant.performance import (
     MIN_SESSIONS,
     NO_RECOVERY,
-    SESSIONS,
     Drawdown,
     drawdown,
     index,
@@ -23,13 +22,15 @@ from risk_engine.quant.performance import (
     relative_performance,
 )
 from risk_engine.quant.returns import risk_free_returns, total_returns
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
 RateSource = Literal["curve", "curve_and_default", "default"]
 BENCHMARK: Final = "SPY"
 
 ABSOLUTE = (
-    *("annual_return", "annual_volatility", "downside_deviation", "sharpe_ratio"),
-    *("sharpe_ratio_error", "sortino_ratio", "calmar_ratio", "skewness", "excess_kurtosis"),
+    *("annual_return", "annual_volatility", "downside_deviation", "mean_excess_return"),
+    *("excess_volatility", "sharpe_ratio", "sharpe_ratio_error", "sortino_ratio"),
+    *("calmar_ratio", "skewness", "excess_kurtosis"),
 )
 RUINED: Final = "lost_more_than_everything"
 """Why an account has no index, and nothing that is made of one."""
@@ -56,7 +57,7 @@ def performance_of(frame: Frame) -> Sequence[dict[str, Any]]:
                 "sessions": int(known.size),
                 "first_session": _session(frame, known[:1]),
                 "last_session": _session(frame, known[-1:]),
-                "sessions_of_a_year": SESSIONS,
+                "sessions_of_a_year": SESSIONS_PER_YEAR,
                 "cumulative_return": float(growth[account]) if known.size else None,
                 "money_weighted_return": _money_weighted(frame, account) if enough else None,
                 **{name: float(getattr(absolute, name)[account]) for name in ABSOLUTE},

@@ -24,7 +24,7 @@ from risk_engine.domain import (
     Totals,
     Valuation,
 )
-from risk_engine.engine.acceptance import is_known_since_opening, refusal
+from risk_engine.engine.acceptance import UNSUPPORTED_CURRENCY, is_known_since_opening, refusal
 from risk_engine.engine.ledger import Line
 from risk_engine.engine.notes import notes
 from risk_engine.engine.past import Counts, Past, changed_basis
@@ -100,7 +100,9 @@ def valuations(
                         "modelled_prices": coverage.modelled_positions,
                         "options_settled": coverage.settled_positions,
                         "stale_prices": coverage.stale_positions,
-                        "invalid_positions": coverage.invalid_positions,
+                        "unsupported_currency": coverage.unsupported_currency_positions,
+                        "invalid_positions": coverage.invalid_positions
+                        - coverage.unsupported_currency_positions,
                         "valuation_basis_changed": changed[row],
                         "repriced": int(abs(daily.repricing or 0.0) >= LEAST_AMOUNT),
                         "opening_before_panel": int(not complete),
@@ -146,6 +148,7 @@ def _position_value(
             investment_class=position.investment_class,
             state="invalid",
             reason=line.reason,
+            currency=position.currency,
         )
     state: PositionState = "open"
     if holding["pending"][row]:
@@ -189,6 +192,7 @@ def _position_value(
         carried_at=("entry_price" if at_cost else "last_price") if carried else None,
         price_source=_source(line, state, carried=carried),
         estimated=state == "open" and not carried and line.source == "model",
+        currency=position.currency,
         daily_pnl=holding["daily_pnl"][row],
     )
 
@@ -225,6 +229,7 @@ def _coverage(positions: Sequence[PositionValue], priced_share: float | None) ->
         closed_positions=states["closed"],
         pending_positions=states["pending"],
         invalid_positions=states["invalid"],
+        unsupported_currency_positions=sum(one.reason == UNSUPPORTED_CURRENCY for one in positions),
         priced_share=priced_share,
         modelled_positions=sum(one.estimated for one in priced),
         settled_positions=sum(

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.domain import Scenario, ScenarioSet, Status
+from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.scenario_file import shipped_scenarios
@@ -65,7 +66,8 @@ def calculate(frame: Frame) -> list[Answer]:
         reverse=run_reverse(inputs),
         reverse_without_proxies=run_reverse_without_proxies(inputs),
     )
-    return [_answer(inputs, account, found) for account in range(len(frame.books))]
+    amounts = _amounts(inputs, found.runs)
+    return [_answer(inputs, account, found, amounts) for account in range(len(frame.books))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,14 @@ class _Found:
     reverse_without_proxies: ReverseRuns
 
 
-def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
+def _amounts(inputs: StressInputs, runs: ScenarioRuns) -> Amounts:
+    frame = inputs.frame
+    usable = np.zeros(len(frame.exposures.account), dtype=np.bool_)
+    usable[inputs.holding] = _modelled(np.arange(len(inputs.holding)), runs)
+    return amounts_of(frame, frame.return_histories, usable=usable)
+
+
+def _answer(inputs: StressInputs, account: int, found: _Found, amounts: Amounts) -> EngineResult:
     worth = float(inputs.frame.net_asset_value[account])
     mine = np.flatnonzero(inputs.book.positions.portfolio == account)
     scenarios, runs = found.scenarios, found.runs
@@ -88,11 +97,12 @@ def _answer(inputs: StressInputs, account: int, found: _Found) -> EngineResult:
             "net_asset_value": worth,
             "percentages_of": PERCENTAGES_OF,
             "based_on": _based_on(inputs, mine, runs, counts),
+            "quality": amounts.quality(account, worth),
             "factors": list(FACTORS),
             "causes": list(CAUSES),
             "greeks": list(GREEKS),
             "scenarios": _scenarios(scenarios.active, runs, account, worth),
-            "positions": _positions(inputs, mine, runs),
+            "positions": _positions(inputs, mine, found),
             "replays": _replays(scenarios, found.replays, account, worth),
             "reverse": _reverse(found, account, mixed=bool(counts["proxied"])),
             "notes": [
@@ -207,7 +217,8 @@ def _scenarios(
     )
 
 
-def _positions(inputs: StressInputs, mine: IntArray, runs: ScenarioRuns) -> Mapping[str, Any]:
+def _positions(inputs: StressInputs, mine: IntArray, found: _Found) -> Mapping[str, Any]:
+    runs, replayed_by = found.runs, found.replays.replayed_by
     lines = [inputs.lines[row] for row in inputs.holding[mine].tolist()]
     return table(
         position_id=[str(one.id) for one in lines],
@@ -216,6 +227,7 @@ def _positions(inputs: StressInputs, mine: IntArray, runs: ScenarioRuns) -> Mapp
         stale=inputs.is_stale[mine],
         direct=runs.positions_direct[mine],
         correlated=runs.positions_correlated[mine],
+        replayed_by=[list(replayed_by[row]) for row in mine.tolist()],
     )
 
 

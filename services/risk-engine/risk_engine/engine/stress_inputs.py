@@ -9,9 +9,9 @@ import numpy as np
 
 from risk_engine.domain import Position
 from risk_engine.domain.scenarios import MARKET, RATES
+from risk_engine.engine.asset_classes import daily_multiples
 from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import CASH, OWN
 from risk_engine.engine.known_options import stressed_prices_of
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.conditional import stress_covariance
@@ -23,6 +23,8 @@ from risk_engine.quant.stress_attribution import Positions
 from risk_engine.quant.stressed_options import Contracts
 from risk_engine.quant.stressed_prices import StressedPrices
 
+_NO_MARGIN: Final = frozenset({"cash", "money_market"})
+"""Kinds of which a broker wants nothing; a listed fund of Treasury bills is a share to one."""
 AXIS: Final = FactorAxis(market=FACTORS.index(MARKET), rates=FACTORS.index(RATES))
 
 
@@ -31,8 +33,9 @@ class StressInputs:
     """A chunk ready to be stressed.
 
     `holding` are the open holdings that are stressed, (positions,), rows of the frame's; `size` is
-    their market value without its sign, and the marks are (positions,) too. `known` tells of each
-    factor whether the model has it, `covariance` is (factors, factors), NaN where not known.
+    their market value without its sign, and the marks are (positions,) too; `is_own`,
+    (underlyings,), marks what moves by a history of its own. `known` tells of each factor whether
+    the model has it, `covariance` is (factors, factors), NaN where not known.
     """
 
     frame: Frame
@@ -44,6 +47,7 @@ class StressInputs:
     is_cash: BoolArray
     is_proxied: BoolArray
     is_stale: BoolArray
+    is_own: BoolArray
     known: BoolArray
     covariance: FloatArray
 
@@ -93,9 +97,10 @@ def stress_inputs(frame: Frame) -> StressInputs:
         size=np.abs(exposures.value[holding]),
         is_option=is_option,
         is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
-        is_cash=_marked(row, [kind in CASH for kind in frame.underlyings.kinds]),
-        is_proxied=_marked(row, _without_own_history(frame)),
+        is_cash=_marked(row, [kind in _NO_MARGIN for kind in frame.underlyings.kinds]),
+        is_proxied=_marked(row, frame.proxied.tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
+        is_own=~frame.proxied,
         known=known,
         covariance=frame.memo.once(
             "stress covariance",
@@ -114,12 +119,6 @@ def _moved_by(row: IntArray, contract: IntArray, contracts: Contracts, nothing: 
     listed = contract != NO_CONTRACT
     moved[listed] = contracts.underlying[contract[listed]]
     return moved
-
-
-def _without_own_history(frame: Frame) -> Sequence[bool]:
-    # Of underlyings: what stands in for them tells how they move.
-    told = frame.factor_model.proxied | (frame.return_histories.source != OWN)
-    return [bool(one) for one in told]
 
 
 def _marked(row: IntArray, marks: Sequence[bool]) -> BoolArray:
@@ -147,6 +146,15 @@ def _underlyings(frame: Frame, known: BoolArray, contracts: Contracts) -> Underl
         future_years=np.concatenate(
             (np.full(len(frame.underlyings), np.nan), future_years, [np.nan])
         ),
+        multiple=np.concatenate((_multiples(frame), np.ones(len(others)))),
+    )
+
+
+def _multiples(frame: Frame) -> FloatArray:
+    known = daily_multiples()
+    return np.array(
+        [1.0 if key.subtype else known.get(key.symbol, 1.0) for key in frame.underlyings.keys],
+        dtype=np.float64,
     )
 
 

@@ -20,6 +20,7 @@ from risk_engine.quant.stress_attribution import known_share, position_profit
 from risk_engine.quant.stressed_options import option_changes
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
+ReplayedBy = Literal["own_history", "factors"]
 ReplayReason = Literal["after_as_of", "before_history", "market_not_known", "simulated_history"]
 SIMULATED: Final = "simulated"
 """What the simulator is called among providers of prices."""
@@ -33,7 +34,8 @@ class Replays:
     the relative shock of 30-day implied volatility, (windows,). `profit` is NaN in windows with a
     `reason`; `listed` is without what stands in for something else.
     `own_share` is how much of the gross value moved as its own history says, `share` how much is in
-    the profit.
+    the profit. `replayed_by` says of each position, (positions, windows), how it moved: as it, or
+    what it is on, did, or as the factors did; None where it is in no profit.
     """
 
     moves: FloatArray
@@ -45,6 +47,7 @@ class Replays:
     listed: FloatArray
     own_share: FloatArray
     share: FloatArray
+    replayed_by: tuple[tuple[ReplayedBy | None, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,7 @@ def run_replays(inputs: StressInputs, windows: Sequence[Window]) -> Replays:
     known = np.array([one.moves for one in told]).reshape(count, len(FACTORS))
     moves = expected_shocks(inputs, known)
     volatility = volatility_shock(moves[:, AXIS.market], np.array([one.volatility for one in told]))
-    by_factors = underlying_moves(book.underlyings, moves, volatility, AXIS)
+    by_factors = underlying_moves(book.underlyings, moves, volatility, AXIS, over_sessions=True)
     own = np.full(by_factors.returns.shape, np.nan)
     own[: len(inputs.frame.underlyings)] = (
         np.array([one.own for one in told]).reshape(count, len(inputs.frame.underlyings)).T
@@ -80,7 +83,8 @@ def run_replays(inputs: StressInputs, windows: Sequence[Window]) -> Replays:
     profit = position_profit(held, lived.returns, changes)
     unknown = np.array([one.reason is not None for one in told], dtype=np.bool_)
     profit[:, unknown] = np.nan
-    by_own = np.where(np.isnan(own[held.underlying]), np.nan, profit)
+    lived_itself = ~np.isnan(own[held.underlying])
+    by_own = np.where(lived_itself, profit, np.nan)
     moves[unknown], volatility[unknown] = np.nan, np.nan
     return Replays(
         moves=moves,
@@ -98,6 +102,13 @@ def run_replays(inputs: StressInputs, windows: Sequence[Window]) -> Replays:
         listed=total(inputs, profit, ~inputs.is_proxied),
         own_share=known_share(held, by_own, inputs.size, book.portfolios),
         share=known_share(held, profit, inputs.size, book.portfolios),
+        replayed_by=tuple(
+            tuple(
+                None if unknown else "own_history" if own else "factors"
+                for unknown, own in zip(*of_position, strict=True)
+            )
+            for of_position in zip(np.isnan(profit).tolist(), lived_itself.tolist(), strict=True)
+        ),
     )
 
 
@@ -155,11 +166,26 @@ def _rows(sessions: Sequence[date], window: Window) -> slice | None:
 
 
 def _own_returns(inputs: StressInputs, window: Window) -> FloatArray:
+    """Return what underlyings returned over the window, (underlyings,), NaN where not known.
+
+    By the panel where it reaches back, by the longer reference for the funds that are in that.
+    """
     frame = inputs.frame
+    own = np.full(len(frame.underlyings), np.nan)
+    if is_simulated(inputs):
+        return own
     rows = _rows(frame.market.prices.sessions, window)
-    if rows is None or is_simulated(inputs):
-        return np.full(len(frame.underlyings), np.nan)
-    return window_returns(frame.underlyings.returns[rows])
+    if rows is not None:
+        own = window_returns(frame.underlyings.returns[rows])
+    long_ago = _rows(frame.factor_model.sessions, window)
+    if long_ago is not None:
+        columns = frame.market.reference.columns
+        lived = window_returns(frame.factor_model.panel.funds[long_ago])
+        for row in np.flatnonzero(np.isnan(own)).tolist():
+            key = frame.underlyings.keys[row]
+            if key.subtype is None and key.symbol in columns:
+                own[row] = lived[columns[key.symbol]]
+    return own
 
 
 def _index_move(inputs: StressInputs, window: Window) -> float:

@@ -16,7 +16,7 @@ from risk_engine.quant.conditional import (
     plausibility,
     spread_shocks,
 )
-from risk_engine.quant.factors import FACTORS
+from risk_engine.quant.factors import FACTORS, market_slope
 from risk_engine.quant.margin import maintenance_margin
 from risk_engine.quant.panel import BoolArray, FloatArray
 from risk_engine.quant.stress import Moves, underlying_moves, volatility_shock
@@ -84,8 +84,11 @@ def run_scenarios(inputs: StressInputs, scenarios: Sequence[Scenario]) -> Scenar
     options = full.option_moves()
     direct = position_profit(held, at_once.moves.returns, at_once.option_changes())
     profit = position_profit(held, full.moves.returns, options.change)
-    specific = _specific_deviation(inputs, scenarios)
-    lost = specific * np.array([one.residual_multiple for one in scenarios])
+    everything = np.ones(len(inputs.is_own), dtype=np.bool_)
+    specific = _specific_deviation(inputs, scenarios, everything)
+    multiple = np.array([one.residual_multiple for one in scenarios])
+    lost = specific * multiple
+    lost_of_listed = _specific_deviation(inputs, scenarios, inputs.is_own) * multiple
     by_greek = profit_by_greek(held, full.moves, options, book.portfolios)
     by_greek[..., -1] -= lost
     by_factor = profit_by_factor(held, full.moves, options, AXIS.rates, book.portfolios)
@@ -105,8 +108,8 @@ def run_scenarios(inputs: StressInputs, scenarios: Sequence[Scenario]) -> Scenar
         ),
         direct=total(inputs, direct) - lost,
         correlated_profit=total(inputs, profit) - lost,
-        direct_listed=total(inputs, direct, ~inputs.is_proxied) - lost,
-        correlated_listed=total(inputs, profit, ~inputs.is_proxied) - lost,
+        direct_listed=total(inputs, direct, ~inputs.is_proxied) - lost_of_listed,
+        correlated_listed=total(inputs, profit, ~inputs.is_proxied) - lost_of_listed,
         without_volatility=volatility[0],
         double_volatility=volatility[1],
         by_cause=np.where(missing, np.nan, np.concatenate((by_factor, -lost[..., None]), axis=-1)),
@@ -206,11 +209,11 @@ def _market_slopes(inputs: StressInputs, legs: FloatArray) -> FloatArray:
             for name in (_MARKET_FUND, *FUNDS)
         ]
     )
-    market = funds[:, 0] - funds[:, 0].mean()
-    spreads = _spreads(funds, legs[:, :-1])
-    slopes = market @ spreads / (market @ market)
+    market, spreads = funds[:, 0], _spreads(funds, legs[:, :-1])
+    # Each factor's slope over the sessions that both are known of, as its own definition has it.
+    slopes = np.array([market_slope(spread, market) for spread in spreads.T])
     slopes[[AXIS.market, AXIS.rates]] = 0.0
-    return np.asarray(slopes)
+    return slopes
 
 
 def _spreads(funds: FloatArray, legs: FloatArray) -> FloatArray:
@@ -245,8 +248,12 @@ class _Run:
         return np.where(moves.from_volatility, times * moves.returns, moves.returns)
 
 
-def _specific_deviation(inputs: StressInputs, scenarios: Sequence[Scenario]) -> FloatArray:
-    deltas, variance = inputs.frame.dollar_deltas, inputs.frame.factor_model.specific_variance
+def _specific_deviation(
+    inputs: StressInputs, scenarios: Sequence[Scenario], counted: BoolArray
+) -> FloatArray:
+    # Of the underlyings that count, (underlyings,).
+    deltas = np.where(counted, inputs.frame.sensitivities, 0.0)
+    variance = inputs.frame.factor_model.specific_variance
     owner, row = np.nonzero(deltas)
     horizon = np.array([float(one.horizon) for one in scenarios])
     return residual_deviation(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk_engine.domain import Book, Market, Position, Security
+from risk_engine.domain import PANEL_CURRENCY, Book, Market, Position, Security
 from risk_engine.quant.panel import (
     NO_COLUMN,
     FloatArray,
@@ -74,8 +74,13 @@ def key_of(position: Position) -> Key | None:
 
 
 def underlyings_of(books: Iterable[Book], market: Market) -> Underlyings:
-    """Find the distinct underlyings of some books in the market."""
-    found = {key_of(position) for book in books for position in book.positions}
+    """Find the distinct underlyings of some books in the market, of positions in its currency."""
+    found = {
+        key_of(position)
+        for book in books
+        for position in book.positions
+        if position.currency == PANEL_CURRENCY
+    }
     keys = tuple(
         sorted((key for key in found if key is not None), key=lambda key: tuple(map(str, key)))
     )

@@ -9,7 +9,7 @@ import numpy as np
 from risk_engine.domain import Status
 from risk_engine.engine.amounts import Amounts, amounts_of, profits
 from risk_engine.engine.frame import Frame
-from risk_engine.engine.histories import CASH, MINIMUM, SOURCES
+from risk_engine.engine.histories import MINIMUM, SOURCES
 from risk_engine.engine.memo import Columns
 from risk_engine.engine.performance import returns_of
 from risk_engine.engine.results import Answer, EngineResult, table
@@ -38,7 +38,6 @@ from risk_engine.quant.volatility import (
 MODEL_VERSION: Final = "volatility-3"
 WINDOWS: Final = {21: 17, 63: 51, 252: MINIMUM}
 """Sessions, and how many returns of them must be known."""
-YEAR: Final = 252
 RANKED: Final = 21
 """The window whose volatility is ranked among its own past."""
 SENTENCES: Final = {
@@ -74,6 +73,7 @@ class _Findings:
     priced: Measured
     realised: Measured
     forecast: har.Forecast
+    rows: har.Rows
     fit: har.Fit
     trend: Trend
     percentile: FloatArray
@@ -91,12 +91,14 @@ def calculate(frame: Frame) -> list[Answer]:
     ranked = rolling_volatility(held, RANKED)
     # What never varies has no place among its own past.
     ranked = np.where(ranked > 0, ranked, np.nan)
+    rows = har.regression_rows(held**2)
     findings = _Findings(
         held=measure(held),
         priced=measure(profits(frame, histories, amounts, proxied=False)),
         realised=measure(returns_of(frame)),
         forecast=har.forecast_volatility(held**2),
-        fit=har.fit(har.regression_rows(held**2)),
+        rows=rows,
+        fit=har.fit(rows),
         trend=volatility_trend(held),
         percentile=volatility_percentile(ranked),
     )
@@ -109,7 +111,7 @@ def calculate(frame: Frame) -> list[Answer]:
 
 def measure(series: FloatArray) -> Measured:
     """Measure series, (sessions, series), by all windows and ages."""
-    tails = kurtosis(series[-YEAR:])
+    tails = kurtosis(series[-SESSIONS_PER_YEAR:])
     volatility = np.array(
         [rolling_volatility(series[-w:], w, minimum=least)[-1] for w, least in WINDOWS.items()]
     )
@@ -122,7 +124,7 @@ def measure(series: FloatArray) -> Measured:
         observations=observations,
         fast=per_year(ewma_volatility(series, EWMA_DECAY)[-1]),
         slow=per_year(ewma_volatility(series, EWMA_SLOW_DECAY)[-1]),
-        downside=downside_volatility(series[-YEAR:], minimum=MINIMUM),
+        downside=downside_volatility(series[-SESSIONS_PER_YEAR:], minimum=MINIMUM),
         kurtosis=tails,
     )
 
@@ -199,7 +201,7 @@ def _measures(measured: Measured, one: int, unit: float, *, in_dollars: bool) ->
 
 
 def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
-    forecast, fit = findings.forecast, findings.fit
+    forecast, fit, rows = findings.forecast, findings.fit, findings.rows
     volatility = float(forecast.volatility[account])
     return {
         "horizon_sessions": har.HORIZON,
@@ -208,6 +210,9 @@ def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
         "high": float(forecast.high[account]) / unit,
         "dollars_per_session": volatility / np.sqrt(SESSIONS_PER_YEAR),
         "model": har.MODELS[int(forecast.model[account])],
+        "har_volatility": float(forecast.regressed[account]) / unit,
+        "mean_volatility": float(per_year(np.sqrt(rows.scale[account]))) / unit,
+        "residual_deviation": float(fit.deviation[account]),
         "loss": float(forecast.loss[account]),
         "ewma_loss": float(forecast.ewma_loss[account]),
         "rows": int(fit.rows[account]),
@@ -215,6 +220,7 @@ def _forecast(findings: _Findings, account: int, unit: float) -> dict[str, Any]:
             term=list(har.TERMS),
             value=fit.coefficients[account],
             standard_error=np.sqrt(np.diag(fit.covariance[account])),
+            regressor=rows.x[-1, account],
         ),
     }
 
@@ -235,8 +241,7 @@ def _trend(trend: Trend, account: int) -> dict[str, Any]:
 
 def _underlyings(frame: Frame) -> Columns:
     """Measure each underlying, (underlyings, ...): what `_held` lists of them."""
-    cash = [kind in CASH for kind in frame.underlyings.kinds]
-    column = np.where(cash, NO_COLUMN, frame.underlyings.column)
+    column = np.where(frame.factor_model.is_cash, NO_COLUMN, frame.underlyings.column)
     # As contiguous rows, of which each is digested by itself.
     returns = np.ascontiguousarray(frame.return_histories.returns.T)
     digests = [
@@ -245,10 +250,12 @@ def _underlyings(frame: Frame) -> Columns:
     ]
 
     def measured(rows: IntArray) -> Columns:
-        logs = log_returns(np.where(returns[rows] > -1, returns[rows], np.nan).T)
+        simple = returns[rows].T
+        # Ranges are logs of prices: what closes add to them, and stand in for, is in logs too.
+        logs = log_returns(np.where(simple > -1, simple, np.nan))
         variance = _ranges(frame, logs, column[rows])
         variance = np.where(np.isfinite(variance), variance, logs**2)
-        found, forecast = measure(logs), har.forecast_volatility(variance)
+        found, forecast = measure(simple), har.forecast_volatility(variance)
         return {
             "volatility": found.volatility.T,
             "ewma": found.fast,
@@ -279,17 +286,17 @@ def _ranges(frame: Frame, logs: FloatArray, column: IntArray) -> FloatArray:
 
 
 def _held(frame: Frame, account: int, found: Columns) -> dict[str, Any]:
-    deltas, nav = frame.dollar_deltas[account], float(frame.net_asset_value[account])
+    amounts, nav = frame.sensitivities[account], float(frame.net_asset_value[account])
     histories = frame.return_histories
-    held = np.flatnonzero(deltas)
-    held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
+    held = np.flatnonzero(amounts)
+    held = held[np.argsort(-np.abs(amounts[held]), kind="stable")]
     keys = [frame.underlyings.keys[row] for row in held]
     volatility = found["volatility"][held].T
     return table(
         symbol=[key.symbol for key in keys],
         subtype=[key.subtype for key in keys],
-        dollar_delta=deltas[held],
-        weight=deltas[held] / (nav if nav >= LEAST_AMOUNT else np.nan),
+        dollar_delta=frame.dollar_deltas[account, held],
+        weight=amounts[held] / (nav if nav >= LEAST_AMOUNT else np.nan),
         **{f"volatility_{window}d": volatility[place] for place, window in enumerate(WINDOWS)},
         ewma=found["ewma"][held],
         forecast=found["forecast"][held],

@@ -18,12 +18,19 @@ from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
 from risk_engine.clients.earlier import earlier_than
-from risk_engine.domain import BUILT, DEFAULT_LIMITS, ConvexityLimits, Failure, Market, ScenarioSet
+from risk_engine.domain import (
+    DEFAULT_LIMITS,
+    ENGINES,
+    ConvexityLimits,
+    Failure,
+    Market,
+    ScenarioSet,
+)
 from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk
 from risk_engine.jobs.conclusion import Answers, Ending, States, conclude, history_start
 from risk_engine.jobs.pool import Pool
-from risk_engine.jobs.stopwatch import calculate_in_time
+from risk_engine.jobs.stopwatch import calculate_in_time, seconds_by_part
 from risk_engine.repository import EVERY_ENGINE, Store
 
 log = structlog.get_logger()
@@ -152,7 +159,8 @@ class Calculator:
             answers, spans = await self.pool.run(calculate_in_time, books, market)
             for name, began, ended in spans:
                 past_step(name, began, ended)
-                metrics.observe(Metric.CALCULATION_SECONDS, (ended - began) / 1e9, engine=name)
+        for name, seconds in seconds_by_part(spans).items():
+            metrics.observe(Metric.CALCULATION_SECONDS, seconds, engine=name)
         metrics.observe(Metric.CHUNK_BOOKS, len(books))
         _log_faults(books, answers)
         return answers
@@ -168,7 +176,7 @@ class Calculator:
         envelopes = [
             Envelope.of(
                 CalculationProgressed(
-                    portfolio_id=book.portfolio_id, stage=BUILT[0], done=0, total=len(BUILT)
+                    portfolio_id=book.portfolio_id, stage=ENGINES[0], done=0, total=len(ENGINES)
                 ),
                 producer=self.unit_of_work.producer,
                 occurred_at=self.unit_of_work.clock(),

@@ -1,7 +1,9 @@
 """Price American options on a tree that converges smoothly.
 
 Leisen and Reimer (1996), Binomial Models for Option Valuation; the odd number of steps puts the
-strike in the middle of two nodes. Axes, units and NaN policy are those of `pricing`.
+strike in the middle of two nodes. A scheduled dividend is out of the nodes and in what exercise
+brings as long as it is to come (Hull, Options, Futures and Other Derivatives, ch. 21.3). Axes,
+units and NaN policy are those of `pricing`.
 
 With 101 steps, against an exact method (QuantLib's QdFp) on contracts of 3 days to 3 years, with 5
 to 120 % volatility and rates to 10 %: an error of up to 0.25 % of the price (or of a hundredth of
@@ -11,7 +13,7 @@ the strike, if that is more), below 0.1 % for nineteen in twenty.
 import numpy as np
 
 from risk_engine.quant.panel import FloatArray
-from risk_engine.quant.pricing import LEAST_VOLATILITY, Options
+from risk_engine.quant.pricing import LEAST_VOLATILITY, Options, dividend_value, net_spot
 
 STEPS = 101
 _BLOCK = 256
@@ -55,18 +57,16 @@ def _block(options: Options, steps: int) -> FloatArray:
     sign = np.where(options.is_call, 1.0, -1.0)
     years = np.maximum(options.years, 0.0)
     volatility = np.maximum(options.volatility, LEAST_VOLATILITY)
-    carry = options.rate - options.dividend_yield
+    carry, spot = options.rate - options.dividend_yield, net_spot(options)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         scale = volatility * np.sqrt(years)
-        d1 = (np.log(options.spot / options.strike) + carry * years) / scale + scale / 2
+        d1 = (np.log(spot / options.strike) + carry * years) / scale + scale / 2
         up_chance = _peizer_pratt(d1 - scale, steps)
         spot_chance = _peizer_pratt(d1, steps)
         grown = np.exp(carry * years / steps)
         up = grown * spot_chance / up_chance
         down = (grown - up_chance * up) / (1 - up_chance)
-    known = np.isfinite(
-        options.spot + options.strike + years + options.volatility + options.rate + carry
-    )
+    known = np.isfinite(spot + options.strike + years + options.volatility + options.rate + carry)
     branches = (
         known
         & (years > 0)
@@ -77,13 +77,23 @@ def _block(options: Options, steps: int) -> FloatArray:
     if branches.any():
         price[branches] = _on_tree(
             sign=sign[branches],
-            spot=options.spot[branches],
+            spot=spot[branches],
             strike=options.strike[branches],
+            to_come=_to_come(options.part(branches), years[branches] / steps, steps),
             moves=(up[branches], down[branches], up_chance[branches]),
             discount=np.exp(-options.rate[branches] * years[branches] / steps),
             steps=steps,
         )
-    return np.asarray(price)
+    # Not of the nodes, which a hundred products have rounded.
+    return np.asarray(np.fmax(price, sign * (options.spot - options.strike) + 0 * price))
+
+
+def _to_come(options: Options, step: FloatArray, steps: int) -> FloatArray | None:
+    """Return what the dividend is worth at each level, (steps, options); None where none is."""
+    if not options.dividend.any():
+        return None
+    sign = np.where(options.is_call, 1.0, -1.0)
+    return sign * dividend_value(options, np.arange(steps)[:, None] * step)
 
 
 def _on_tree(
@@ -91,6 +101,7 @@ def _on_tree(
     sign: FloatArray,
     spot: FloatArray,
     strike: FloatArray,
+    to_come: FloatArray | None,
     moves: tuple[FloatArray, FloatArray, FloatArray],
     discount: FloatArray,
     steps: int,
@@ -111,19 +122,35 @@ def _on_tree(
         np.multiply(held, fall, out=held)
         np.add(held, other, out=held)
         np.subtract(here, owed, out=other)
+        if to_come is not None:
+            np.add(other, to_come[size - 1], out=other)
         np.maximum(held, other, out=held)
-    # Not of the nodes, which a hundred products have rounded.
-    return np.asarray(np.maximum(value[0], sign * (spot - strike)))
+    return np.asarray(value[0])
 
 
 def _certain(options: Options, sign: FloatArray, years: FloatArray) -> FloatArray:
-    """Return what an option is worth whose underlying grows without chance: at the better end."""
+    """Return what an option is worth whose underlying grows without chance: at the best time.
+
+    That is now, at expiry or, of a call just before and of a put just after, when a dividend is
+    paid.
+    """
+
+    def at(years: FloatArray) -> FloatArray:
+        return np.asarray(
+            sign
+            * (
+                net_spot(options) * np.exp(-options.dividend_yield * years)
+                - options.strike * np.exp(-options.rate * years)
+            )
+        )
+
     now = sign * (options.spot - options.strike)
-    then = sign * (
-        options.spot * np.exp(-options.dividend_yield * years)
-        - options.strike * np.exp(-options.rate * years)
-    )
-    return np.asarray(np.maximum(np.maximum(now, then), 0.0))
+    best = np.maximum(np.maximum(now, at(years)), 0.0)
+    if options.dividend.any():
+        paid = dividend_value(options)
+        exercised = at(options.ex_years) + np.where(options.is_call, paid, 0.0)
+        best = np.where(paid > 0, np.maximum(best, exercised), best)
+    return np.asarray(best)
 
 
 def _peizer_pratt(deviation: FloatArray, steps: int) -> FloatArray:

@@ -14,8 +14,7 @@ Nadarajah, Multivariate t Distributions, ch. 1 (the F law of a Student distance)
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc, stdtr
 
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 
@@ -126,7 +125,7 @@ def plausibility(shocks: FloatArray, covariance: FloatArray, horizon: FloatArray
     return Plausibility(
         distance=np.sqrt(squared),
         stated=count,
-        probability=np.asarray(f_distribution.sf(ratio, np.maximum(count, 1), FREEDOM)),
+        probability=np.asarray(fdtrc(np.maximum(count, 1), FREEDOM, ratio)),
     )
 
 

@@ -8,7 +8,7 @@ that moves with a long is a hedge, and counts as one.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtr
 
 from risk_engine.quant.covariance import (
     TOLERANCE,
@@ -99,9 +99,7 @@ def fisher_interval(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the ends of the interval tanh(atanh r -+ z / sqrt(n - 3)) (Fisher, 1921)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = stats.norm.ppf((1 + confidence) / 2) / np.sqrt(
-            np.where(count > 3, count - 3, np.nan)
-        )
+        reach = ndtri((1 + confidence) / 2) / np.sqrt(np.where(count > 3, count - 3, np.nan))
         middle = np.arctanh(correlation)
         return np.asarray(np.tanh(middle - reach)), np.asarray(np.tanh(middle + reach))
 
@@ -113,7 +111,7 @@ def p_values(correlation: FloatArray, count: FloatArray) -> FloatArray:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.abs(correlation) * np.sqrt((count - 2) / (1 - correlation**2))
-    return np.asarray(2 * stats.t.sf(statistic, count - 2))
+    return np.asarray(2 * stdtr(count - 2, -statistic))
 
 
 def false_discovery_rates(p: FloatArray) -> FloatArray:
@@ -123,9 +121,12 @@ def false_discovery_rates(p: FloatArray) -> FloatArray:
     no test.
     """
     adjusted = np.full(p.shape, np.nan)
-    tested = np.isfinite(p)
-    if tested.any():
-        adjusted[tested] = stats.false_discovery_control(p[tested], method="bh")
+    order = np.flatnonzero(np.isfinite(p))
+    order = order[np.argsort(p[order])]
+    scaled = p[order] * (order.size / np.arange(1, order.size + 1))
+    # The best of all cuts that include a test counts for it.
+    least = np.minimum.accumulate(scaled[::-1])[::-1]
+    adjusted[order] = np.minimum(least, 1.0)
     return adjusted
 
 

@@ -9,7 +9,6 @@ covariance matrix); Higham 2002 (Computing the nearest correlation matrix).
 """
 
 import numpy as np
-from scipy.signal import lfilter
 
 from risk_engine.quant.panel import FloatArray
 
@@ -195,11 +194,18 @@ def ewma_variances(returns: FloatArray, decay: float) -> FloatArray:
     """
     known = np.isfinite(returns)
     squares = np.where(known, returns, 0.0) ** 2
-    one, step = np.array([1.0]), np.array([1.0, -decay])
-    weight = lfilter(one, step, known.astype(np.float64), axis=0)
+    weight, total = _decayed_sums(known.astype(np.float64), decay), _decayed_sums(squares, decay)
     variances = np.full((len(returns) + 1, *returns.shape[1:]), np.nan)
-    np.divide(lfilter(one, step, squares, axis=0), weight, out=variances[1:], where=weight > 0)
+    np.divide(total, weight, out=variances[1:], where=weight > 0)
     return variances
+
+
+def _decayed_sums(values: FloatArray, decay: float) -> FloatArray:
+    # What `scipy.signal.lfilter` gives, to the bit: that package alone took 25 MiB of each process.
+    sums = values.copy()
+    for session in range(1, len(sums)):
+        sums[session] += decay * sums[session - 1]
+    return sums
 
 
 def _ewma_parts(

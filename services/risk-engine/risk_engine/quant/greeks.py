@@ -96,6 +96,10 @@ def _bumps(options: Options) -> tuple[FloatArray, FloatArray, FloatArray]:
     return spot, np.minimum(_POINT, options.volatility / 2), np.minimum(_DAY, years / 4)
 
 
+def _nearer(ex_years: FloatArray, day: FloatArray) -> FloatArray:
+    return np.where(ex_years > 0, np.maximum(ex_years - day, ex_years / 4), ex_years)
+
+
 def _side_by_side(
     options: Options, spot: FloatArray, volatility: FloatArray, day: FloatArray
 ) -> Options:
@@ -106,7 +110,8 @@ def _side_by_side(
         replace(options, spot=options.spot - spot),
         replace(options, volatility=options.volatility + volatility),
         replace(options, volatility=options.volatility - volatility),
-        replace(options, years=options.years - day),
+        # The dividend comes nearer too, and stays to come: the spot still has it.
+        replace(options, years=options.years - day, ex_years=_nearer(options.ex_years, day)),
         replace(options, rate=options.rate + _RATE_BUMP),
         replace(options, rate=options.rate - _RATE_BUMP),
     ]

@@ -71,15 +71,16 @@ class Fit:
 class Forecast:
     """Volatility over the next HORIZON sessions, (series,), per year, and where it comes from.
 
-    `low` and `high` hold the volatility that will be realised with 95 %. `model` is an index into
-    MODELS. `loss` is the mean QLIKE of the same model on sessions it was not fitted to, and
-    `ewma_loss` that of the average by age (.94) alone, on the same; NaN where nothing could be
-    judged.
+    `low` and `high` hold the volatility that will be realised with 95 %. `regressed` is that of the
+    autoregression alone, NaN where it is not used. `model` is an index into MODELS. `loss` is the
+    mean QLIKE of the same model on sessions it was not fitted to, and `ewma_loss` that of the
+    average by age (.94) alone, on the same; NaN where nothing could be judged.
     """
 
     volatility: FloatArray
     low: FloatArray
     high: FloatArray
+    regressed: FloatArray
     model: IntArray
     loss: FloatArray
     ewma_loss: FloatArray
@@ -147,7 +148,8 @@ def forecast_volatility(variance: FloatArray, horizon: int = HORIZON) -> Forecas
     har = _by_blocks(rows, moments, horizon)
     coefficients, deviation, _ = _solve(moments[-1])
     har[-1] = rows.scale * _expected(rows.x[-1], coefficients, deviation)
-    both = np.sqrt(fast * np.clip(har, *_bounds(variance)))
+    regressed = np.clip(har, *_bounds(variance))
+    both = np.sqrt(fast * regressed)
     usable = (moments[-1, :, 0, 0] >= LEAST_ROWS) & np.isfinite(both[-1])
     forecast = np.where(usable, both, slow)
     outcome = rows.scale * np.exp(rows.y)
@@ -160,6 +162,7 @@ def forecast_volatility(variance: FloatArray, horizon: int = HORIZON) -> Forecas
         volatility=volatility,
         low=volatility * np.exp(-BAND / 2 * spread),
         high=volatility * np.exp(BAND / 2 * spread),
+        regressed=np.where(usable, per_year(np.sqrt(regressed[-1])), np.nan),
         model=np.where(usable, HAR, np.where(np.isfinite(volatility), EWMA, NONE)),
         loss=column_mean(qlike(outcome, forecast)),
         ewma_loss=column_mean(qlike(outcome, fast)),

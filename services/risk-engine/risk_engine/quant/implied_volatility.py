@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from risk_engine.quant.american import american_bounds, american_price
 from risk_engine.quant.panel import BoolArray, FloatArray
-from risk_engine.quant.pricing import BLOCK, Options, european_greeks
+from risk_engine.quant.pricing import BLOCK, Options, european_greeks, net_spot
 
 LEAST, MOST = 1e-4, 5.0
 """Per year: a volatility outside is a fault of the price."""
@@ -101,7 +101,7 @@ def american_volatility(options: Options, price: FloatArray) -> ImpliedVolatilit
 
 def _european_block(options: Options, price: FloatArray) -> tuple[FloatArray, ReasonArray]:
     years = options.years
-    grown = options.spot * np.exp(-options.dividend_yield * years)
+    grown = net_spot(options) * np.exp(-options.dividend_yield * years)
     owed = options.strike * np.exp(-options.rate * years)
     inside = np.maximum(np.where(options.is_call, grown - owed, owed - grown), 0.0)
     # What is in the money is worth as much more than its certain value as its counterpart outside.

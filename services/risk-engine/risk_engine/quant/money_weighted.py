@@ -8,7 +8,6 @@ Investment Performance; Bacon, Practical Portfolio Performance Measurement and A
 """
 
 import numpy as np
-from scipy.optimize import brentq
 
 from risk_engine.quant.panel import FloatArray, IntArray
 
@@ -70,5 +69,8 @@ def money_weighted_return(day: IntArray, cash_flow: FloatArray) -> float:
     if crossing.size == 0:
         return float("nan")
     nearest = crossing[np.argmin(np.abs(grid[crossing] + grid[crossing + 1]))]
+    # Loaded here, for accounts of a year's history: 10 MiB that most processes never need.
+    from scipy.optimize import brentq
+
     root = brentq(worth, grid[nearest], grid[nearest + 1], xtol=1e-14, rtol=1e-14)
     return float(np.expm1(root))

@@ -30,8 +30,8 @@ _COLUMNS = 256
 class Draws:
     """What tomorrow could bring, drawn once for all symbols; the mirrored half is left out.
 
-    `factors` is (draws / 2, factors); `residuals` (_COLUMNS, draws), two times the same half, so
-    that it can be read from any place on.
+    `factors` is (draws / 2, factors); `residuals` (_COLUMNS, draws / 2), each read as a ring,
+    from any place on.
     """
 
     factors: FloatArray
@@ -86,7 +86,7 @@ def draw(
         normals = normals @ np.linalg.cholesky(factor_covariance).T
     unit = stdtrit(degrees, cells) * np.sqrt((degrees - 2) / degrees)
     columns = _chance(_RESIDUALS).permuted(np.tile(unit, (_COLUMNS, 1)), axis=1)
-    return Draws(normals * np.sqrt(mixing)[:, None], np.concatenate((columns, columns), axis=1))
+    return Draws(normals * np.sqrt(mixing)[:, None], columns)
 
 
 def linear_pnl(draws: Draws, model: FactorModel, exposure: FloatArray) -> FloatArray:
@@ -113,7 +113,7 @@ def _own(draws: Draws, model: FactorModel) -> list[FloatArray]:
     sign, key = 1.0 - 2.0 * (key % np.uint64(2)), key // np.uint64(2)
     first = (key % np.uint64(draws.half)).astype(np.int64)
     return [
-        direction * draws.residuals[place, start : start + draws.half]
+        direction * np.concatenate((draws.residuals[place, start:], draws.residuals[place, :start]))
         for place, start, direction in zip(column.tolist(), first.tolist(), sign, strict=True)
     ]
 

@@ -2,10 +2,11 @@
 
 Axes: returns are (sessions, accounts), answers (accounts,). Returns are simple and per session,
 decimals; rates are per session too. NaN is a session that is not known, and is left out of every
-mean; fewer than MIN_SESSIONS known ones make a metric NaN. Years have SESSIONS sessions. Drawdowns
-are negative or 0; everything else has the sign of the gain. Sources: Bacon, Practical Portfolio
-Performance Measurement and Attribution, ch. 2-4; Lo (2002), The Statistics of Sharpe Ratios,
-Financial Analysts Journal 58(4); Sortino and van der Meer (1991), Journal of Portfolio Management.
+mean; fewer than MIN_SESSIONS known ones make a metric NaN. Years have SESSIONS_PER_YEAR
+sessions. Drawdowns are negative or 0; everything else has the sign of the gain. Sources: Bacon,
+Practical Portfolio Performance Measurement and Attribution, ch. 2-4; Lo (2002), The Statistics of
+Sharpe Ratios, Financial Analysts Journal 58(4); Sortino and van der Meer (1991), Journal of
+Portfolio Management.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+from risk_engine.quant.volatility import SESSIONS_PER_YEAR
 
-SESSIONS = 252
 MIN_SESSIONS = 60
 
 
@@ -29,6 +30,8 @@ class Performance:
     annual_return: FloatArray
     annual_volatility: FloatArray
     downside_deviation: FloatArray
+    mean_excess_return: FloatArray
+    excess_volatility: FloatArray
     sharpe_ratio: FloatArray
     sharpe_ratio_error: FloatArray
     sortino_ratio: FloatArray
@@ -75,8 +78,9 @@ def performance(returns: FloatArray, risk_free: FloatArray) -> Performance:
     """Measure accounts by their returns; `risk_free` is (sessions,), NaN where not known.
 
     Return: (prod(1 + r))^(252/n) - 1. Volatility: standard deviation (n - 1) x sqrt(252). Downside
-    deviation: sqrt(mean(min(r - rf, 0)^2)) x sqrt(252). Sharpe and Sortino: mean(r - rf) x 252 over
-    volatility of r - rf, and over the downside deviation; over the sessions where rf is known.
+    deviation: sqrt(mean(min(r - rf, 0)^2)) x sqrt(252). Sharpe and Sortino: mean(r - rf) x 252 (the
+    mean excess return) over the volatility of r - rf, and over the downside deviation; over the
+    sessions where rf is known.
     Sharpe's error: sqrt((1 + S^2 / 2) / n) x sqrt(252), S per session. Calmar: annual return over
     |maximum drawdown|. Skewness and excess kurtosis are the sample-adjusted ones (G1, G2). A ratio
     to a deviation of 0 is NaN.
@@ -85,19 +89,22 @@ def performance(returns: FloatArray, risk_free: FloatArray) -> Performance:
     count = known.sum(axis=0)
     excess = returns - risk_free[:, None]
     excess_count = (~np.isnan(excess)).sum(axis=0)
-    sharpe = _ratio(_mean(excess), _deviation(excess))
+    mean, deviation = _mean(excess), _deviation(excess)
+    sharpe = _ratio(mean, deviation)
     downside = np.sqrt(_mean(np.minimum(excess, 0.0) ** 2))
     annual = _annual_return(returns)
     skewness, kurtosis = _shape(returns)
-    year = np.sqrt(SESSIONS)
+    year = np.sqrt(SESSIONS_PER_YEAR)
     return Performance(
         sessions=count,
         annual_return=annual,
         annual_volatility=_deviation(returns) * year,
         downside_deviation=downside * year,
+        mean_excess_return=mean * SESSIONS_PER_YEAR,
+        excess_volatility=deviation * year,
         sharpe_ratio=sharpe * year,
         sharpe_ratio_error=np.sqrt((1 + sharpe**2 / 2) / np.maximum(excess_count, 1)) * year,
-        sortino_ratio=_ratio(_mean(excess), downside) * year,
+        sortino_ratio=_ratio(mean, downside) * year,
         calmar_ratio=_ratio(annual, np.abs(drawdown(returns).max_drawdown)),
         skewness=skewness,
         excess_kurtosis=kurtosis,
@@ -124,8 +131,8 @@ def relative_performance(returns: FloatArray, benchmark: FloatArray) -> Relative
 
     return Relative(
         sessions=both.sum(axis=0),
-        tracking_error=deviation * np.sqrt(SESSIONS),
-        information_ratio=_ratio(_mean(active), deviation) * np.sqrt(SESSIONS),
+        tracking_error=deviation * np.sqrt(SESSIONS_PER_YEAR),
+        information_ratio=_ratio(_mean(active), deviation) * np.sqrt(SESSIONS_PER_YEAR),
         up_capture=capture(other > 0),
         down_capture=capture(other < 0),
     )
@@ -194,7 +201,7 @@ def _growth(returns: FloatArray) -> FloatArray:
     # and of one that lost more nothing grows.
     count = (~np.isnan(returns)).sum(axis=0)
     total = np.prod(_rows(1 + np.where(np.isnan(returns), 0.0, returns)), axis=1)
-    years = np.where(count > 0, count, np.nan) / SESSIONS
+    years = np.where(count > 0, count, np.nan) / SESSIONS_PER_YEAR
     grown = np.where(
         total > 0, np.maximum(total, 0.0) ** (1 / years) - 1, np.where(count, -1, np.nan)
     )

@@ -38,6 +38,8 @@ NEGLIGIBLE = 1e-9
 _GROWTH = 1.6
 _EXPANSIONS = 16
 _FIRST_MOVE = 0.02  # of the market, where its own direction is tried
+_SCAN = 22
+"""Points of a ray at which a loss is looked for that lies between the doubling steps."""
 _STEPS = 60
 _TOLERANCE = 1e-7
 
@@ -236,8 +238,37 @@ def _root(
         low, low_miss = np.where(short, high, low), np.where(short, high_miss, low_miss)
         high = np.where(short, np.minimum(high * _GROWTH, limit), high)
         high_miss = np.where(short, lost(high, short) - loss, high_miss)
+    low, low_miss, high, high_miss = _scanned(
+        lost, loss, limit, open_ & (high_miss < 0), ((low, low_miss), (high, high_miss))
+    )
     bracketed = open_ & (high_miss >= 0)
     return _between(lost, loss, bracketed, (low, low_miss), (high, high_miss))
+
+
+def _scanned(
+    lost: Callable[[FloatArray, BoolArray], FloatArray],
+    loss: FloatArray,
+    limit: FloatArray,
+    sought: BoolArray,
+    ends: tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]],
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return ends between which the loss is met, where the doubling steps `sought` it in vain.
+
+    Profits of options turn: a loss may be there between two steps and gone again at both.
+    """
+    (low, low_miss), (high, high_miss) = ends
+    before, miss_before = np.zeros(len(loss)), -loss
+    for point in range(1, _SCAN + 1):
+        if not sought.any():
+            break
+        here = limit * point / _SCAN
+        miss = np.where(sought, lost(here, sought) - loss, np.nan)
+        met = sought & (miss >= 0)
+        low, low_miss = np.where(met, before, low), np.where(met, miss_before, low_miss)
+        high, high_miss = np.where(met, here, high), np.where(met, miss, high_miss)
+        before, miss_before = np.where(sought, here, before), np.where(sought, miss, miss_before)
+        sought = sought & ~met
+    return low, low_miss, high, high_miss
 
 
 def _between(

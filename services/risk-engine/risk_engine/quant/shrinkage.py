@@ -7,8 +7,8 @@ tendencies); Hoerl and Kennard 1970; Lopez de Prado, Advances in Financial Machi
 (purging and embargo).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -142,18 +142,34 @@ def out_of_sample_errors(
     of the folds cannot be fitted on. 1 less their ratio is the out-of-sample R^2.
     """
     left, spread = np.zeros(y.shape[1]), np.zeros(y.shape[1])
-    for trained, judged in blocked_folds(len(x), folds, embargo):
-        data = moments(x[trained], y[trained], weights[trained])
-        fit = ridge(data, variance, prior)
-        total = (data.weights * np.nan_to_num(y[trained])).sum(axis=0)
-        mean = np.divide(total, data.effective, out=np.zeros_like(total), where=data.effective > 0)
-        known = np.isfinite(y[judged]) & np.isfinite(x[judged]).all(axis=1, keepdims=True)
-        weighted = np.where(known, weights[judged, np.newaxis], 0.0)
-        error = np.where(known, y[judged] - predict(x[judged], fit.coefficients), 0.0)
-        left += (weighted * error**2).sum(axis=0)
-        spread += (weighted * np.where(known, y[judged] - mean, 0.0) ** 2).sum(axis=0)
-        left[data.observations <= x.shape[1]] = np.nan
+    for fold in _folds(x, y, weights, folds, embargo):
+        left += fold.left(variance, prior)
+        spread += fold.spread
     return left, spread
+
+
+def prediction_losses(
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    variance: FloatArray,
+    priors: Sequence[Prior],
+    *,
+    folds: int = 5,
+    embargo: int = 5,
+) -> FloatArray:
+    """Return what each prior leaves of what it has not seen, (priors,); lower is better.
+
+    Means over the series of `out_of_sample_errors` in units of each one's variance, so that a
+    volatile one does not decide for all; NaN where no series can be judged.
+    """
+    left = np.zeros((len(priors), y.shape[1]))
+    for fold in _folds(x, y, weights, folds, embargo):
+        left += [fold.left(variance, prior) for prior in priors]
+    judged = np.isfinite(left).all(axis=0)
+    if not judged.any():
+        return np.full(len(priors), np.nan)
+    return np.asarray((left / variance)[:, judged].mean(axis=1))
 
 
 def choose_prior(
@@ -163,15 +179,72 @@ def choose_prior(
     variance: FloatArray,
     candidates: Sequence[Prior],
 ) -> int:
-    """Return which of the priors predicts best what it has not seen; the first of equals.
+    """Return which of the priors predicts best what it has not seen; the first of equals."""
+    return int(np.argmin(prediction_losses(x, y, weights, variance, candidates)))
 
-    Errors are in units of each series' variance, so that a volatile one does not decide for all.
+
+def validated_deviation(
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    variance: FloatArray,
+    prior: Prior,
+    *,
+    regressors: BoolArray,
+    candidates: Sequence[float],
+) -> float:
+    """Return the deviation that some regressors have in common, by what it leaves unpredicted.
+
+    `prior` says what is believed of the others; `candidates` are ascending, each a fixed multiple
+    of the one before. Between them the loss is a parabola of the logarithm: a deviation that only
+    took the candidates' values would jump from one night to the next. NaN where nothing is judged.
     """
-    losses = []
-    for prior in candidates:
-        left, _ = out_of_sample_errors(x, y, weights, variance, prior)
-        losses.append(float(np.nanmean(left / variance)))
-    return int(np.argmin(losses))
+    deviation = np.broadcast_to(prior.deviation, prior.mean.shape)
+    priors = [replace(prior, deviation=np.where(regressors, one, deviation)) for one in candidates]
+    losses = prediction_losses(x, y, weights, variance, priors)
+    if np.isnan(losses).any():
+        return float("nan")
+    best = int(np.argmin(losses))
+    if best in (0, len(losses) - 1):
+        return candidates[best]
+    before, lowest, after = losses[best - 1 : best + 2]
+    bend = before - 2 * lowest + after
+    # Three equal losses have no lowest point: the middle is as good as any.
+    step = (before - after) / (2 * bend) if bend > 0 else 0.0
+    return float(candidates[best] * (candidates[best + 1] / candidates[best]) ** step)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """One block of time: moments of the others, and what it is judged by, (sessions, ...)."""
+
+    data: Moments
+    x: FloatArray
+    y: FloatArray
+    weights: FloatArray
+    """(sessions, series), 0 where a session does not count."""
+    spread: FloatArray
+    """What the others' mean leaves, (series,)."""
+
+    def left(self, variance: FloatArray, prior: Prior) -> FloatArray:
+        """Return the weighted squares that a ridge fit on the others leaves, (series,)."""
+        fit = ridge(self.data, variance, prior)
+        error = np.where(self.weights > 0, self.y - predict(self.x, fit.coefficients), 0.0)
+        left = (self.weights * error**2).sum(axis=0)
+        return np.where(self.data.observations <= self.x.shape[1], np.nan, left)
+
+
+def _folds(
+    x: FloatArray, y: FloatArray, weights: FloatArray, folds: int, embargo: int
+) -> Iterator[_Fold]:
+    for trained, judged in blocked_folds(len(x), folds, embargo):
+        data = moments(x[trained], y[trained], weights[trained])
+        total = (data.weights * np.nan_to_num(y[trained])).sum(axis=0)
+        mean = np.divide(total, data.effective, out=np.zeros_like(total), where=data.effective > 0)
+        known = np.isfinite(y[judged]) & np.isfinite(x[judged]).all(axis=1, keepdims=True)
+        weighted = np.where(known, weights[judged, np.newaxis], 0.0)
+        spread = (weighted * np.where(known, y[judged] - mean, 0.0) ** 2).sum(axis=0)
+        yield _Fold(data, x[judged], y[judged], weighted, spread)
 
 
 def _diagonal(precision: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ has fewer returns than `minimum` is NaN.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2, rankdata
+from scipy.special import gammaincinv
 
 from risk_engine.quant.covariance import ewma_variances
 from risk_engine.quant.panel import FloatArray, IntArray
@@ -133,8 +133,8 @@ def confidence_band(
     degrees = _degrees_of_freedom(number, np.asarray(kurtosis, dtype=np.float64))
     tail = (1 - confidence) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        low = volatility * np.sqrt(degrees / chi2.ppf(1 - tail, degrees))
-        high = volatility * np.sqrt(degrees / chi2.ppf(tail, degrees))
+        low = volatility * np.sqrt(degrees / _chi_square_quantile(1 - tail, degrees))
+        high = volatility * np.sqrt(degrees / _chi_square_quantile(tail, degrees))
     return Band(np.asarray(low), np.asarray(high))
 
 
@@ -167,9 +167,14 @@ def volatility_percentile(
     """
     recent = history[-window:]
     count = np.isfinite(recent).sum(axis=0)
-    rank = rankdata(recent, method="average", axis=0, nan_policy="omit")[-1]
+    below, level = (recent < recent[-1]).sum(axis=0), (recent == recent[-1]).sum(axis=0)
+    rank = below + (level + 1) / 2
     usable = (count >= max(minimum, 1)) & np.isfinite(recent[-1])
     return np.where(usable, (rank - 0.5) / np.maximum(count, 1), np.nan)
+
+
+def _chi_square_quantile(probability: float, degrees: FloatArray) -> FloatArray:
+    return np.asarray(2 * gammaincinv(degrees / 2, probability))
 
 
 def _degrees_of_freedom(count: FloatArray, kurtosis: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     ColumnElement,
+    Numeric,
     Text,
     Uuid,
     and_,
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.events.onboarding import Book, BookPosition
 from common.unit_of_work import Cause
+from risk_engine.domain import PANEL_CURRENCY
 from risk_engine.engine.chunk import StoredBook
 from risk_engine.engine.listing import contract_of
 from risk_engine.repository.rows import among
@@ -92,7 +94,12 @@ class Books:
         return found.scalar_one_or_none()
 
     async def apply(self, book: Book) -> bool:
-        """Take a book over; False when the replica has this revision or a newer one."""
+        """Take a book over; False when the replica has this revision or a newer one.
+
+        The stored opening cash follows the stated equity: it is what the equity left of the
+        positions' worth, which another word about the same session does not change.
+        """
+        await self._restate_opening(book)
         positions = book.positions
         return await self._put(
             {
@@ -122,6 +129,25 @@ class Books:
                 "deleted": True,
             },
             BOOKS.c.revision <= revision,
+        )
+
+    async def _restate_opening(self, book: Book) -> None:
+        # The calculation of the new revision says so too, but not when the panel no longer
+        # reaches the opening and the stored cash is what it starts from.
+        await self._connection.execute(
+            update(OPENINGS)
+            .where(
+                OPENINGS.c.portfolio_id == book.portfolio_id,
+                OPENINGS.c.session == book.opening_session,
+                BOOKS.c.portfolio_id == OPENINGS.c.portfolio_id,
+                BOOKS.c.opening_session == book.opening_session,
+                BOOKS.c.revision < book.revision,
+                BOOKS.c.equity_balance != book.equity_balance,
+            )
+            .values(
+                opening_cash=OPENINGS.c.opening_cash
+                + (literal(book.equity_balance, Numeric) - BOOKS.c.equity_balance)
+            )
         )
 
     async def _put(self, row: Mapping[str, Any], condition: ColumnElement[bool]) -> bool:
@@ -216,13 +242,14 @@ class Books:
 
 def _symbols(positions: Sequence[BookPosition]) -> list[str]:
     # What the engine looks up by symbol: an option is quoted, and so is what it is on; a private
-    # asset may share a ticker's letters.
-    contracts = (contract_of(one) for one in positions)
+    # asset may share a ticker's letters, and so may what is quoted in another currency.
+    priced = [one for one in positions if one.currency == PANEL_CURRENCY]
+    contracts = (contract_of(one) for one in priced)
     return sorted(
-        {one.symbol for one in positions if one.investment_class == "PUBLIC"}
+        {one.symbol for one in priced if one.investment_class == "PUBLIC"}
         | {
             one.underlying_symbol
-            for one in positions
+            for one in priced
             if one.investment_class == "OPTIONS" and one.underlying_symbol
         }
         | {contract.symbol for contract in contracts if contract is not None}

@@ -32,6 +32,9 @@ Number = Annotated[float, AfterValidator(_rounded(8))]
 Percent = Annotated[float, AfterValidator(_rounded(4))]
 """12.5 is 12.5 %."""
 
+IN_NO_TOTAL = "Open positions in another currency: listed, and in no total"
+WHY_NO_AMOUNTS = "Why nothing is known of it: `unsupported_currency`"
+
 
 class Engine(Answer):
     """What every engine's result says first; `engine` is a literal in each."""

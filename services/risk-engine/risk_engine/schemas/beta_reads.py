@@ -1,15 +1,20 @@
 """Market betas of positions and portfolios, under the names existing clients know."""
 
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Final, TypeVar
 from uuid import UUID
 
 from pydantic import Field
 
+from risk_engine.quant.market_beta import WINDOW
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Number
 from risk_engine.schemas.factor_reads import found_factors, why_no_factors
 from risk_engine.schemas.factors import FactorsOut, PositionFactors
 from risk_engine.schemas.summary import Summary, valuation_of
+
+_REGRESSION: Final[Mapping[str, str]] = {"model_type": "single_factor_wls_shrunk_to_prior"}
 
 
 class BetaPair(Answer):
@@ -74,6 +79,9 @@ class Beta(Answer):
     metadata: dict[str, str | int]
 
 
+BetaT = TypeVar("BetaT", bound=Beta)
+
+
 class MarketBetaAnswer(Beta):
     """Beta under its oldest names."""
 
@@ -122,76 +130,67 @@ def beta_comparison(portfolio_id: UUID, known: Known | None) -> BetaComparison:
 
 def market_beta(portfolio_id: UUID, known: Known | None) -> MarketBetaAnswer:
     """Read the portfolio's beta under its oldest names."""
-    found, _ = found_factors(known)
-    if found is None or found.market_beta.beta is None:
-        return MarketBetaAnswer(**_no_beta(portfolio_id, known, found), data=None)
-    beta = found.market_beta
-    return MarketBetaAnswer(
-        available=True,
-        portfolio_id=portfolio_id,
-        calculation_date=found.as_of,
-        data=LegacyBeta(
-            market_beta_weighted=found.market_beta.beta,
+
+    def told(found: FactorsOut) -> LegacyBeta | None:
+        beta = found.market_beta
+        if beta.beta is None:
+            return None
+        return LegacyBeta(
+            market_beta_weighted=beta.beta,
             market_beta_r_squared=beta.r_squared,
             market_beta_observations=beta.observations,
             market_beta_direct=beta.regressed_beta,
-        ),
-        metadata={
-            "calculation_method": "equity_weighted_average",
-            "model_type": "single_factor_ols",
-        },
-    )
+        )
+
+    metadata = {"calculation_method": "equity_weighted_average", **_REGRESSION}
+    return _answer(MarketBetaAnswer, portfolio_id, known, told, metadata)
 
 
 def calculated_beta(portfolio_id: UUID, known: Known | None) -> CalculatedBetaAnswer:
     """Read the portfolio's beta of its positions' own returns."""
-    found, _ = found_factors(known)
-    if found is None or found.market_beta.beta is None:
-        return CalculatedBetaAnswer(**_no_beta(portfolio_id, known, found), data=None)
-    beta = found.market_beta
-    return CalculatedBetaAnswer(
-        available=True,
-        portfolio_id=portfolio_id,
-        calculation_date=found.as_of,
-        data=CalculatedBeta(
-            beta_calculated_90d=found.market_beta.beta,
+
+    def told(found: FactorsOut) -> CalculatedBeta | None:
+        beta = found.market_beta
+        if beta.beta is None:
+            return None
+        return CalculatedBeta(
+            beta_calculated_90d=beta.beta,
             beta_calculated_90d_r_squared=beta.r_squared,
             beta_calculated_90d_observations=beta.observations,
             standard_error=beta.standard_error,
             low=beta.low,
             high=beta.high,
-        ),
-        metadata={
-            "calculation_method": "equity_weighted_average_of_position_betas",
-            "model_type": "single_factor_ols",
-            "window_days": 90,
-            "window_sessions": 252,
-        },
-    )
+        )
+
+    metadata: dict[str, str | int] = {
+        "calculation_method": "equity_weighted_average_of_position_betas",
+        **_REGRESSION,
+        "window_days": WINDOW,
+        "window_sessions": WINDOW,
+    }
+    return _answer(CalculatedBetaAnswer, portfolio_id, known, told, metadata)
 
 
 def provider_beta(portfolio_id: UUID, known: Known | None) -> ProviderBetaAnswer:
     """Read the portfolio's beta of the data vendor's betas."""
-    found, _ = found_factors(known)
-    if found is None or found.provider_beta.beta is None:
-        return ProviderBetaAnswer(**_no_beta(portfolio_id, known, found), data=None)
-    told = found.provider_beta
-    return ProviderBetaAnswer(
-        available=True,
-        portfolio_id=portfolio_id,
-        calculation_date=found.as_of,
-        data=VendorBeta(
-            beta_provider_1y=found.provider_beta.beta,
-            positions_with_beta=told.positions_with_beta,
-            positions_total=told.positions_total,
-            coverage_percentage=100 * told.positions_with_beta / told.positions_total,
-        ),
-        metadata={
-            "calculation_method": "equity_weighted_average_of_company_profile_betas",
-            "data_source": "company_profile_table",
-            "typical_period": "1_year",
-        },
-    )
+
+    def told(found: FactorsOut) -> VendorBeta | None:
+        beta = found.provider_beta
+        if beta.beta is None:
+            return None
+        return VendorBeta(
+            beta_provider_1y=beta.beta,
+            positions_with_beta=beta.positions_with_beta,
+            positions_total=beta.positions_total,
+            coverage_percentage=100 * beta.positions_with_beta / beta.positions_total,
+        )
+
+    metadata = {
+        "calculation_method": "equity_weighted_average_of_company_profile_betas",
+        "data_source": "company_profile_table",
+        "typical_period": "1_year",
+    }
+    return _answer(ProviderBetaAnswer, portfolio_id, known, told, metadata)
 
 
 def _pair(symbol: str, position_id: UUID, told: PositionFactors | None, as_of: date) -> BetaPair:
@@ -221,12 +220,21 @@ def _pair(symbol: str, position_id: UUID, told: PositionFactors | None, as_of: d
     )
 
 
-def _no_beta(
-    portfolio_id: UUID, known: Known | None, found: FactorsOut | None
-) -> dict[str, object]:
-    return {
-        "available": False,
-        "portfolio_id": portfolio_id,
-        "calculation_date": None if found is None else found.as_of,
-        "metadata": {"error": why_no_factors(known)},
-    }
+def _answer(
+    answer: type[BetaT],
+    portfolio_id: UUID,
+    known: Known | None,
+    told: Callable[[FactorsOut], Answer | None],
+    metadata: Mapping[str, str | int],
+) -> BetaT:
+    found, _ = found_factors(known)
+    data = None if found is None else told(found)
+    return answer.model_validate(
+        {
+            "available": data is not None,
+            "portfolio_id": portfolio_id,
+            "calculation_date": None if found is None else found.as_of,
+            "data": data,
+            "metadata": {"error": why_no_factors(known)} if data is None else metadata,
+        }
+    )

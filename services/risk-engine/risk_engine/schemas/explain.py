@@ -23,7 +23,10 @@ METHODOLOGY = "docs/{page}.md"
 
 
 class Ingredient(Answer):
-    """Something that a metric is made of, and where it stands."""
+    """Something that a metric is made of, and where it stands.
+
+    `fields` are shown of each row: names, or ways into a field, which give its first name.
+    """
 
     name: str
     at: str
@@ -114,6 +117,12 @@ def metrics(portfolio_id: UUID, known: Known | None) -> Metrics:
     return Metrics(portfolio_id=portfolio_id, metrics=listed)
 
 
+def engines_behind(name: str) -> frozenset[EngineName]:
+    """Return the engines that a metric is explained from; a scenario's for a name of none."""
+    metric = catalogue().get(name, catalogue()[SCENARIO])
+    return frozenset((metric.engine, *(one.engine or metric.engine for one in metric.inputs)))
+
+
 def explanation(portfolio_id: UUID, known: Known | None, name: str) -> Explanation | None:
     """Explain a metric of a portfolio; None where there is no such metric."""
     engines = engines_of(known)
@@ -149,8 +158,12 @@ def _input(one: Ingredient, engine: EngineName, shown: Mapping[EngineName, Any])
     of = one.engine or engine
     value = _found(shown.get(of), one.at.removesuffix("/*"))
     if one.fields and isinstance(value, list):
-        value = [{field: row[field] for field in one.fields} for row in value]
+        value = [{_name(field): _found(row, f"/{field}") for field in one.fields} for row in value]
     return Input(name=one.name, engine=of, at=one.at, value=value)
+
+
+def _name(field: str) -> str:
+    return field.partition("/")[0]
 
 
 def _found(tree: Any, at: str) -> Any:
@@ -188,7 +201,13 @@ def _of_scenario(name: str, title: str) -> Metric:
             "title": title,
             "at": metric.at.format(id=name),
             "inputs": tuple(
-                one.model_copy(update={"at": one.at.format(id=name)}) for one in metric.inputs
+                one.model_copy(
+                    update={
+                        "at": one.at.format(id=name),
+                        "fields": tuple(field.format(id=name) for field in one.fields),
+                    }
+                )
+                for one in metric.inputs
             ),
         }
     )

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from risk_engine.schemas.base import Answer, Engine, Money, Number, Quantity
+from risk_engine.schemas.base import IN_NO_TOTAL, Answer, Engine, Money, Number, Quantity
 from risk_engine.schemas.valuation import NoteOut
 
 
@@ -59,6 +59,7 @@ class Quality(Answer):
 
     of_net_asset_value: Parts
     of_gross_value: Parts
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
 
 
 class UnderlyingOut(Answer):
@@ -70,6 +71,11 @@ class UnderlyingOut(Answer):
     sector: str
     value: Money | None
     dollar_delta: Money | None = Field(description="q m delta S")
+    sensitivity: Money | None = Field(
+        None,
+        description="Gain for a return of one: dollar_delta, less of options on the VIX, whose "
+        "futures move by less than the index",
+    )
     dollar_gamma: Money | None = Field(description="Change of the dollar delta for 1 %")
     vega: Money | None = Field(description="Per volatility point")
     beta: Number | None = Field(description="To the market")

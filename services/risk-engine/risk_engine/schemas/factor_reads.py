@@ -7,12 +7,13 @@ from uuid import UUID
 
 from pydantic import Field
 
+from risk_engine.engine.factors import REPORTED
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Money, Number
-from risk_engine.schemas.factors import FactorsOut, NamedExposure, PositionFactors
+from risk_engine.schemas.factors import FactorName, FactorsOut, NamedExposure, PositionFactors
 from risk_engine.schemas.summary import Summary, read, summary, valuation_of
 
-EXPECTED = 7
+FACTOR_METHOD = "joint_ridge_regression_on_residual_factors"
 CALCULATED, PROVIDER = "Market Beta (Calculated 90d)", "Market Beta (Provider 1y)"
 
 
@@ -71,11 +72,16 @@ class FactorExposures(Summary):
 
 
 class PositionExposures(Answer):
-    """A position's loadings by factor."""
+    """What a dollar of a position's underlying gains when a factor's return is one."""
 
     position_id: UUID
     symbol: str
-    exposures: dict[str, Number]
+    exposures: dict[str, Number] = Field(
+        description="By the names of `factor-exposures`; one that is not known is not listed"
+    )
+    loadings: dict[FactorName, Number] = Field(
+        description="By the model's own names, interest rates and credit among them"
+    )
 
 
 class PositionsFactorExposures(Summary):
@@ -123,9 +129,9 @@ def factor_exposures(portfolio_id: UUID, known: Known | None, now: datetime) -> 
         factors=shown,
         metadata={
             "factor_model": f"{len(found.factors)}-factor",
-            "calculation_method": "joint_ridge_regression_on_residual_factors",
-            "completeness": "complete" if calculated == EXPECTED else "partial",
-            "total_active_factors": EXPECTED,
+            "calculation_method": FACTOR_METHOD,
+            "completeness": "complete" if calculated == len(REPORTED) else "partial",
+            "total_active_factors": len(REPORTED),
             "factors_calculated": calculated,
             "has_market_beta": int(any(one.name == "Market Beta" for one in shown)),
         },
@@ -165,18 +171,7 @@ def positions_factor_exposures(
         total=len(rows),
         limit=page.limit,
         offset=page.offset,
-        positions=[
-            PositionExposures(
-                position_id=one.position_id,
-                symbol=one.symbol,
-                exposures={
-                    name: value
-                    for name, value in zip(names, one.loadings, strict=True)
-                    if value is not None
-                },
-            )
-            for one in shown
-        ],
+        positions=[_exposures(one, names) for one in shown],
     )
 
 
@@ -212,6 +207,24 @@ def known_exposures(exposures: Sequence[NamedExposure]) -> list[ShownFactor]:
         for one in exposures
         if one.beta is not None
     ]
+
+
+def _exposures(position: PositionFactors, names: Sequence[FactorName]) -> PositionExposures:
+    loadings = {
+        name: value
+        for name, value in zip(names, position.loadings, strict=True)
+        if value is not None
+    }
+    return PositionExposures(
+        position_id=position.position_id,
+        symbol=position.symbol,
+        exposures={
+            name: sign * loadings[factor]
+            for name, (factor, sign) in REPORTED.items()
+            if factor in loadings
+        },
+        loadings=loadings,
+    )
 
 
 def _positions(found: FactorsOut) -> list[PositionFactors]:

@@ -6,9 +6,11 @@ from uuid import UUID
 from pydantic import Field
 
 from risk_engine.engine.asset_classes import AssetClass
+from risk_engine.engine.beliefs import BeliefSource
 from risk_engine.engine.factor_flags import Flag
 from risk_engine.engine.factor_panel import RateSource, YieldSource
-from risk_engine.schemas.base import Answer, Engine, Money, Number
+from risk_engine.engine.rate_risk import RateRiskReason
+from risk_engine.schemas.base import WHY_NO_AMOUNTS, Answer, Engine, Money, Number
 from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
@@ -92,6 +94,7 @@ class InterestRates(Answer):
     beta_to_fund: Number | None = Field(
         description="Per return of this Treasury fund: > 0 gains when yields fall"
     )
+    reason: RateRiskReason | None = Field(None, description="Why the duration is null")
 
 
 class PositionFactors(Answer):
@@ -101,7 +104,10 @@ class PositionFactors(Answer):
     symbol: str
     underlying: str
     asset_class: AssetClass
-    dollar_delta: Money | None = Field(description="What it counts with; options at their delta")
+    dollar_delta: Money | None = Field(
+        description="What it counts with; options at their delta, those on the VIX at what their "
+        "future moves with the index"
+    )
     weight: Number | None = Field(description="dollar_delta / net asset value")
     loadings: list[Number | None] = Field(
         description="Per dollar of the underlying, in the order of `factors`"
@@ -112,11 +118,27 @@ class PositionFactors(Answer):
     specific_volatility: Number | None = Field(description="Per year")
     raw_beta: Number | None = Field(description="Regressed on the market alone")
     raw_beta_error: Number | None
-    beta: Number | None = Field(description="The raw one shrunk to `prior_beta`")
+    beta: Number | None = Field(
+        description="prior_beta + relative_beta / (1 + (relative_beta_error / prior_deviation)²)"
+    )
     beta_error: Number | None
     beta_low: Number | None
     beta_high: Number | None
+    relative_beta: Number | None = Field(
+        default=None,
+        description="Of returns over the `prior_fund`'s; without one raw_beta less prior_beta",
+    )
+    relative_beta_error: Number | None = None
     prior_beta: Number | None
+    prior_beta_error: Number | None = Field(
+        default=None, description="Of the prior itself: the fund's"
+    )
+    prior_deviation: Number | None = Field(
+        default=None, description="How far true betas of such securities lie from their prior"
+    )
+    prior_fund: str | None = Field(
+        default=None, description="Whose beta the prior is; null where it is the asset class's"
+    )
     blume_beta: Number | None = Field(description="0.343 + 0.677 raw, for comparison")
     provider_beta: Number | None
     beta_r_squared: Number | None
@@ -129,6 +151,7 @@ class PositionFactors(Answer):
     specific_contribution: Number | None
     contribution: Number | None
     flags: list[Flag]
+    reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
 
 
 class Counts(Answer):
@@ -148,6 +171,16 @@ class FactorState(Answer):
     variance_inflation: Number | None = Field(description="1 / (1 - R2) on the others")
 
 
+class BeliefsOut(Answer):
+    """How far true loadings of shares lie from what is believed of them before any data."""
+
+    source: BeliefSource
+    shares: int = Field(description="So many were looked at")
+    market_deviation: Number = Field(description="Of market betas about their sector fund's")
+    rates_deviation: Number = Field(description="Of loadings on RATES about 0, in years")
+    style_deviation: Number = Field(description="Of loadings on spreads and CREDIT about 0")
+
+
 class ModelState(Answer):
     """The factors as a set."""
 
@@ -155,6 +188,7 @@ class ModelState(Answer):
     covariance_shrinkage: Number | None = Field(description="To no correlation: 0 none, 1 all")
     rate_source: RateSource
     yield_source: YieldSource
+    beliefs: BeliefsOut | None = Field(default=None, description="Null in results of before")
     factors: list[FactorState]
     correlation: list[list[Number | None]] = Field(description="In the order of `factors`")
 

@@ -8,10 +8,11 @@ from pydantic import Field
 
 from common.events.onboarding import PositionType
 from risk_engine.engine.greeks import Kind
-from risk_engine.engine.option_inputs import DividendSource, RateSource
+from risk_engine.engine.option_inputs import DividendSource, RateSource, YieldSource
 from risk_engine.engine.options import Flag, PriceSource, VolatilitySource
 from risk_engine.repository import Known
-from risk_engine.schemas.base import Answer, Engine, Money, Number, Price, Quantity
+from risk_engine.schemas.base import IN_NO_TOTAL, Answer, Engine, Money, Number, Price, Quantity
+from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.summary import read, summary, valuation_of
 from risk_engine.schemas.valuation import NoteOut
 
@@ -75,8 +76,16 @@ class PositionGreeks(Answer):
     volatility_source: VolatilitySource | None
     rate: Number | None = Field(description="Continuous, per year, a fraction")
     rate_source: RateSource | None
-    dividend_yield: Number | None = Field(description="Per year, `borrow_cost` included")
-    dividend_source: DividendSource | None
+    dividend_yield: Number | None = Field(
+        description="Per year, `borrow_cost` included; of dividends what is after scheduled ones"
+    )
+    scheduled_dividends: Price | None = Field(
+        None, description="Per share: what dividends declared before the expiry are worth now"
+    )
+    dividend_source: YieldSource | None = Field(description="Of the yield")
+    dividends_from: DividendSource | None = Field(
+        None, description="`scheduled`: declared ones, and the yield after the last of them"
+    )
     borrow_cost: Number | None
     delta: Number | None = Field(description="Per share; 1 for a security")
     gamma: Number | None = Field(description="Per share and dollar of the underlying")
@@ -105,6 +114,7 @@ class GreeksCoverage(Answer):
     estimated_share: Number | None = Field(description="Of it, options without a usable quote")
     private_share: Number | None
     stale_share: Number | None = Field(description="At prices of an earlier session")
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
 
 
 class GreeksOut(Engine):
@@ -115,6 +125,7 @@ class GreeksOut(Engine):
     by_underlying: list[UnderlyingGreeks]
     positions: list[PositionGreeks]
     coverage: GreeksCoverage
+    quality: Quality | None = Field(None, description="What all engines say alike of totals")
     notes: list[NoteOut]
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from risk_engine.schemas.base import Answer, Engine, Money, Number
+from risk_engine.schemas.base import IN_NO_TOTAL, WHY_NO_AMOUNTS, Answer, Engine, Money, Number
+from risk_engine.schemas.exposure import Parts
 
 Scope = Literal["all", "without_proxied"]
 Method = Literal[
@@ -75,6 +76,7 @@ class PositionRiskOut(Answer):
     normal_marginal_value_at_risk: Number | None = Field(
         description="Of the parametric normal one, per dollar more of dollar delta"
     )
+    reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
 
 
 class FactorRiskOut(Answer):
@@ -150,20 +152,28 @@ class BacktestOut(Answer):
     worst_days: list[BacktestDayOut]
 
 
-class Shares(Answer):
-    """What open positions rest on: sums of |value|, as fractions; stale is part of the others."""
+class Shares(Parts):
+    """Gross value by what is known of it; of results before version 3 stale is in the others."""
 
-    modelled: Number | None = Field(description="By their own history")
-    proxied: Number | None = Field(description="By the factor model")
-    not_modelled: Number | None = Field(description="In no risk number")
-    stale: Number | None = Field(description="Valued at the close of an earlier session")
+    unmodelled: Number | None = Field(None, description="In no risk number")
+    not_modelled: Number | None = Field(description="`unmodelled`, as it was called before")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_either_name(cls, parts: Any) -> Any:
+        if not isinstance(parts, Mapping):
+            return parts
+        names = ("unmodelled", "not_modelled")
+        said = next((parts[name] for name in names if name in parts), None)
+        return {**parts, **dict.fromkeys(names, said)}
 
 
 class QualityOut(Answer):
-    """How much of the book is in the numbers."""
+    """How much of the totals is known; the parts of NAV add up to the gross leverage."""
 
     of_net_asset_value: Shares
     of_gross_value: Shares
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
 
 
 class NoteOut(Answer):

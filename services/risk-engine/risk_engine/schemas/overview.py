@@ -61,7 +61,7 @@ class Overview(Summary):
     """A portfolio at a glance."""
 
     portfolio_id: UUID
-    equity_balance: float | None = Field(None, description="As stated at the upload")
+    equity_balance: float | None = Field(None, description="As its owner stated it")
     total_value: float | None = Field(
         None,
         description="Net asset value: cash_balance + exposures.net_exposure + carried_value",

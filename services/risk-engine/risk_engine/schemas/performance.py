@@ -39,6 +39,8 @@ class PerformanceOut(Answer):
     annual_return: Number | None
     annual_volatility: Number | None
     downside_deviation: Number | None = Field(description="Of returns below the risk-free rate")
+    mean_excess_return: Number | None = Field(None, description="Above the risk-free rate")
+    excess_volatility: Number | None = Field(None, description="Of what exceeds that rate")
     sharpe_ratio: Number | None
     sharpe_ratio_error: Number | None = Field(description="Standard error, for independent returns")
     sortino_ratio: Number | None

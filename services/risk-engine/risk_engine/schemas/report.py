@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from risk_engine.domain import BUILT, ENGINES, EngineName, Status
+from risk_engine.domain import EngineName, Status
 from risk_engine.repository import Known, Snapshot
 from risk_engine.schemas.base import Answer
 from risk_engine.schemas.engines import EngineOut, engines_of
@@ -43,7 +43,9 @@ class Report(Summary):
     net_asset_value: float | None
     engines: dict[EngineName, EngineOut]
     failed: dict[EngineName, FailureOut]
-    not_built: list[EngineName] = Field(description="Engines that do not exist yet")
+    not_built: list[EngineName] = Field(
+        description="Engines that do not exist yet: none since all eight do"
+    )
     snapshots: list[SnapshotOut] = Field(description="The last sessions, oldest first")
 
 
@@ -85,7 +87,7 @@ def report(portfolio_id: UUID, known: Known | None, snapshots: Sequence[Snapshot
             name: FailureOut(reason=failure.reason, message=failure.message)
             for name, failure in failures.items()
         },
-        not_built=[engine for engine in ENGINES if engine not in BUILT],
+        not_built=[],
         snapshots=[SnapshotOut(**asdict(snapshot)) for snapshot in snapshots],
     )
 

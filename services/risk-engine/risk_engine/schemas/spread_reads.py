@@ -5,16 +5,18 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
+from risk_engine.engine.factors import SPREADS
+from risk_engine.quant.factors import WINDOW
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Money, Number
 from risk_engine.schemas.factor_reads import (
+    FACTOR_METHOD,
     ShownFactor,
     found_factors,
     known_exposures,
     why_no_factors,
 )
 
-SPREADS = 4
 STRONG, MODERATE = 0.5, 0.2
 
 Magnitude = Literal["Strong", "Moderate", "Mild"]
@@ -74,11 +76,11 @@ def spread_factors(portfolio_id: UUID, known: Known | None) -> SpreadFactors:
         calculation_date=found.as_of,
         factors=[_spread(one) for one in shown],
         metadata={
-            "calculation_method": "OLS_SPREAD",
-            "regression_window_days": 180,
-            "window_sessions": 504,
+            "calculation_method": FACTOR_METHOD,
+            "regression_window_days": WINDOW,
+            "window_sessions": WINDOW,
             "factors_calculated": len(shown),
-            "expected_factors": SPREADS,
+            "expected_factors": len(SPREADS),
         },
     )
 

@@ -8,10 +8,20 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from risk_engine.domain import Basis, Status
-from risk_engine.schemas.base import Answer, Engine, Money, Number, Percent
+from risk_engine.schemas.base import (
+    IN_NO_TOTAL,
+    WHY_NO_AMOUNTS,
+    Answer,
+    Engine,
+    Money,
+    Number,
+    Percent,
+)
+from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
+ReplayedBy = Literal["own_history", "factors"]
 ByFactor = dict[str, Number]
 ByCause = dict[str, Money]
 
@@ -27,6 +37,7 @@ class StressBasedOn(Answer):
     proxied_share: Number | None
     stale_share: Number | None
     shares_of: str
+    unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
     sessions: int = Field(description="On which every factor is known: the covariance's sample")
 
 
@@ -87,6 +98,11 @@ class PositionStressOut(Answer):
     stale: bool
     direct: dict[str, Money | None]
     correlated: dict[str, Money | None]
+    reason: str | None = Field(None, description=WHY_NO_AMOUNTS)
+    replayed_by: dict[str, ReplayedBy | None] = Field(
+        default_factory=dict,
+        description="By replay: as its own history says, or as the factors' moves; null for not",
+    )
 
 
 class ReplayOut(Answer):
@@ -141,6 +157,7 @@ class StressOut(Engine):
     net_asset_value: Money
     percentages_of: str
     based_on: StressBasedOn
+    quality: Quality | None = Field(None, description="What all engines say alike of totals")
     scenarios: list[ScenarioOut]
     positions: list[PositionStressOut]
     replays: list[ReplayOut]
@@ -154,7 +171,7 @@ class StressOut(Engine):
         if not isinstance(tree, Mapping) or "factors" not in tree:
             return tree
         rest = {key: value for key, value in tree.items() if key not in _AXES}
-        scenarios = [one["id"] for one in tree["scenarios"]]
+        scenarios, windows = ([one["id"] for one in tree[key]] for key in ("scenarios", "replays"))
         axes: Mapping[str, Sequence[str]] = {
             "stated_shocks": tree["factors"],
             "correlated_shocks": tree["factors"],
@@ -174,6 +191,8 @@ class StressOut(Engine):
                     name: dict(zip(scenarios, one[name], strict=True))
                     for name in ("direct", "correlated")
                 }
+                # Results of before say nothing of it, nor rows of another currency.
+                | {"replayed_by": dict(zip(windows, one.get("replayed_by") or (), strict=False))}
                 for one in tree["positions"]
             ],
         }

@@ -20,7 +20,7 @@ class Totals(Answer):
     """What the account is worth at the close of `as_of`."""
 
     net_asset_value: Money = Field(description="cash + net market value + carried value")
-    equity_balance: Money = Field(description="Net liquidation value stated at the upload")
+    equity_balance: Money = Field(description="Net liquidation value as its owner stated it")
     opening_session: date = Field(description="The session of `equity_balance`")
     change_since_opening: Money = Field(description="net_asset_value - equity_balance")
     cash: Money = Field(description="Opening cash + proceeds - purchases + dividends; may be < 0")
@@ -53,6 +53,9 @@ class BasedOn(Answer):
     priced_share: Number | None = Field(description="A fraction of what `priced_share_of` says")
     modelled_share: Number | None = Field(None, description="Of the same, at a model's price")
     stale_share: Number | None = Field(None, description="Of the same, at an earlier close")
+    unsupported_currency_positions: int = Field(
+        0, description="Of the invalid ones: in another currency, and in no total"
+    )
     priced_share_of: str
     weights_of: str
 
@@ -98,6 +101,7 @@ class PositionOut(Answer):
     price_source: PriceSource | None = Field(None, description="Null unless the position is open")
     estimated: bool = Field(default=False, description="The price is a model's")
     daily_pnl: Money | None = Field(None, description="Since the previous session")
+    currency: str = Field("USD", description="ISO 4217; in another one no amount is known")
     quantity: Quantity | None = Field(description="Signed; splits since the opening included")
     multiplier: Quantity | None
     split_factor: Number | None

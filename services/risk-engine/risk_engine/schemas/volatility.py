@@ -48,6 +48,11 @@ class Coefficient(Answer):
     term: Literal["constant", "day", "week", "month"]
     value: Number | None
     standard_error: Number | None
+    regressor: Number | None = Field(
+        None,
+        description="What the coefficient multiplies: 1, and the logs of the mean variance of the "
+        "last session, week and month over that of the history",
+    )
 
 
 class Forecast(Answer):
@@ -59,6 +64,13 @@ class Forecast(Answer):
     high: Number | None = Field(description="Upper end of that band")
     dollars_per_session: Money | None = Field(description="One standard deviation, money")
     model: str | None = Field(description="har_ewma_0.94, or ewma_0.97 for a short history")
+    har_volatility: Number | None = Field(
+        None, description="The regression's, within 0.3 to 3 times that of 63 sessions"
+    )
+    mean_volatility: Number | None = Field(
+        None, description="Root mean square of the whole history: the regression's unit"
+    )
+    residual_deviation: Number | None = Field(None, description="Of the regression, in logs")
     loss: Number | None = Field(description="Mean QLIKE of the model on sessions not fitted to")
     ewma_loss: Number | None = Field(description="The same of EWMA 0.94 alone")
     rows: int = Field(description="Rows of the regression")
@@ -104,7 +116,9 @@ class UnderlyingVolatility(Answer):
     symbol: str
     subtype: str | None = Field(description="Of a private asset")
     dollar_delta: Money = Field(description="Signed, options at their delta")
-    weight: Number | None = Field(description="dollar_delta / net asset value")
+    weight: Number | None = Field(
+        description="dollar_delta / net asset value; of options on the VIX what their future moves"
+    )
     volatility_21d: Number | None
     volatility_63d: Number | None
     volatility_252d: Number | None
