@@ -6,6 +6,7 @@ from typing import Final, Literal
 import numpy as np
 
 from risk_engine.engine.stress_inputs import StressInputs
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.quant.conditional import one_sided_probability, plausibility
 from risk_engine.quant.panel import BoolArray, FloatArray, sum_by
 from risk_engine.quant.reverse_stress import Book, profit_gradient, reverse_stress
@@ -59,7 +60,7 @@ def run_reverse_without_proxies(inputs: StressInputs) -> ReverseRuns:
 def _run(inputs: StressInputs, book: Book, worth: FloatArray) -> ReverseRuns:
     usable = np.isfinite(np.diag(inputs.covariance)) & inputs.known
     covariance = np.where(usable[:, None] & usable, inputs.covariance, 0.0)
-    asked = np.where(worth > 0, worth, np.nan)[:, None] * np.array(LOSSES)
+    asked = np.where(worth >= LEAST_AMOUNT, worth, np.nan)[:, None] * np.array(LOSSES)
     found = [reverse_stress(book, covariance, amount) for amount in asked.T]
     distance = np.stack([_distance(one.shocks, usable, inputs.covariance) for one in found], axis=1)
     shocks = np.stack([one.shocks for one in found], axis=1)
@@ -88,7 +89,7 @@ def _distance(shocks: FloatArray, usable: BoolArray, covariance: FloatArray) -> 
 
 
 def _reason(worth: float, usable: bool, moved: bool, loss: float) -> ReverseReason | None:  # noqa: FBT001 - facts, not switches
-    if not worth > 0:
+    if not worth >= LEAST_AMOUNT:
         return "net_asset_value_not_positive"
     if not usable:
         return "covariance_not_known"
