@@ -248,7 +248,9 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
         "price_source": contracts.price_source,
         "volatility_source": contracts.volatility_source,
         "rate_source": contracts.rate_source,
-        "dividend_source": contracts.dividend_source,
+        # Names clients know: before there were declared dividends only a yield had a source.
+        "dividend_source": contracts.yield_source,
+        "dividends_from": contracts.dividend_source,
     }
     return {name: np.append(values, np.nan)[contract] for name, values in numbers.items()} | {
         name: _column(values, contract) for name, values in words.items()

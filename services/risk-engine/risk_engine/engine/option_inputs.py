@@ -29,7 +29,9 @@ from risk_engine.quant.panel import (
 from risk_engine.quant.volatility import SESSIONS_PER_YEAR, ewma_volatility, per_year
 
 RateSource = Literal["curve", "default"]
+YieldSource = Literal["vendor", "trailing", "none"]
 DividendSource = Literal["scheduled", "vendor", "trailing", "none"]
+"""`scheduled`: declared ones, after them the yield, whose source is another."""
 
 BORROW_COST: Final = 0.003
 """Per year, of a share that can be lent: assumed, as nobody quotes it here."""
@@ -65,6 +67,7 @@ class Inputs:
     american: BoolArray
     on_future: BoolArray
     rate_source: RateSource
+    yield_source: tuple[YieldSource | None, ...]
     dividend_source: tuple[DividendSource | None, ...]
 
 
@@ -85,6 +88,10 @@ def inputs_of(
     known = (underlying != NO_UNDERLYING) & ~on_future
     paid = np.where(known, yields[underlying], 0.0) if len(yields) else np.zeros(len(contracts))
     declared = _declared(contracts, known, years, curve, market)
+    of_yield: tuple[YieldSource | None, ...] = tuple(
+        None if future else sources[row] if row != NO_UNDERLYING else "none"
+        for future, row in zip(on_future.tolist(), underlying.tolist(), strict=True)
+    )
     borrow = np.where(is_index | on_future, 0.0, BORROW_COST)
     return Inputs(
         spot=_spots(contracts, underlying, on_future, underlyings, market),
@@ -93,30 +100,17 @@ def inputs_of(
         dividend_yield=np.where(on_future, rate, paid * declared.open_part + borrow),
         dividend=declared.amount,
         ex_years=declared.years,
-        lacks_yield=np.array(
-            [
-                there and part > 0 and sources[row] == "none"
-                for there, part, row in zip(
-                    known.tolist(), declared.open_part.tolist(), underlying.tolist(), strict=True
-                )
-            ],
-            dtype=np.bool_,
-        ),
+        lacks_yield=known
+        & (declared.open_part > 0)
+        & np.array([source == "none" for source in of_yield], dtype=np.bool_),
         borrow_cost=borrow,
         american=~is_index & ~on_future,
         on_future=on_future,
         rate_source="default" if curve.is_default else "curve",
+        yield_source=of_yield,
         dividend_source=tuple(
-            None
-            if future
-            else "scheduled"
-            if scheduled
-            else sources[row]
-            if row != NO_UNDERLYING
-            else "none"
-            for future, scheduled, row in zip(
-                on_future.tolist(), declared.some.tolist(), underlying.tolist(), strict=True
-            )
+            "scheduled" if scheduled else source
+            for scheduled, source in zip(declared.some.tolist(), of_yield, strict=True)
         ),
     )
 
@@ -248,7 +242,7 @@ def _spots(
 
 def _dividend_yields(
     underlyings: Underlyings, market: Market
-) -> tuple[FloatArray, tuple[DividendSource, ...]]:
+) -> tuple[FloatArray, tuple[YieldSource, ...]]:
     """Return a yield per year for each underlying, (underlyings,), and where it is from."""
     said = market.snapshots
     rows = [said.rows.get(key.symbol) for key in underlyings.keys]
@@ -256,7 +250,7 @@ def _dividend_yields(
     vendor = np.where(vendor >= 0, vendor, np.nan).reshape(len(underlyings))
     trailing = _trailing_yields(underlyings, market)
     found = np.where(np.isfinite(vendor), vendor, trailing)
-    sources: list[DividendSource] = [
+    sources: list[YieldSource] = [
         "vendor" if known else "trailing" if paid else "none"
         for known, paid in zip(
             np.isfinite(vendor).tolist(), np.isfinite(trailing).tolist(), strict=True

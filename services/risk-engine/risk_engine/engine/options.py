@@ -16,6 +16,7 @@ from risk_engine.engine.option_inputs import (
     DividendSource,
     Inputs,
     RateSource,
+    YieldSource,
     estimated_volatility,
     inputs_of,
 )
@@ -64,6 +65,7 @@ class Contracts:
     price_source: tuple[PriceSource | None, ...]
     volatility_source: tuple[VolatilitySource | None, ...]
     rate_source: tuple[RateSource, ...]
+    yield_source: tuple[YieldSource | None, ...]
     dividend_source: tuple[DividendSource | None, ...]
     flags: tuple[tuple[Flag, ...], ...]
     reason: tuple[Reason | None, ...]
@@ -112,6 +114,7 @@ def price_contracts(
         price_source=price_sources,
         volatility_source=sources,
         rate_source=(inputs.rate_source,) * len(contracts),
+        yield_source=inputs.yield_source,
         dividend_source=inputs.dividend_source,
         flags=_flags(inputs, sources, implied.reason == TOO_CHEAP),
         reason=_reasons(terms, inputs),

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from common.events.onboarding import PositionType
 from risk_engine.engine.greeks import Kind
-from risk_engine.engine.option_inputs import DividendSource, RateSource
+from risk_engine.engine.option_inputs import DividendSource, RateSource, YieldSource
 from risk_engine.engine.options import Flag, PriceSource, VolatilitySource
 from risk_engine.repository import Known
 from risk_engine.schemas.base import IN_NO_TOTAL, Answer, Engine, Money, Number, Price, Quantity
@@ -82,7 +82,10 @@ class PositionGreeks(Answer):
     scheduled_dividends: Price | None = Field(
         None, description="Per share: what dividends declared before the expiry are worth now"
     )
-    dividend_source: DividendSource | None
+    dividend_source: YieldSource | None = Field(description="Of the yield")
+    dividends_from: DividendSource | None = Field(
+        None, description="`scheduled`: declared ones, and the yield after the last of them"
+    )
     borrow_cost: Number | None
     delta: Number | None = Field(description="Per share; 1 for a security")
     gamma: Number | None = Field(description="Per share and dollar of the underlying")
