@@ -307,6 +307,42 @@ def test_an_unquoted_contract_is_read_off_its_own_book_s_and_no_other_s():
 def test_what_is_no_quote_is_not_used(quote):
     found = one(long_market(RETURNS, snapshots=quoted({CALL: quote})), holding(1, CALL))
     assert (found.price_source, found.volatility_source) == (("model",), ("estimated",))
+    assert found.quote_use == ("none",)
+
+
+@pytest.mark.parametrize(
+    ("quote", "used"),
+    [
+        pytest.param((0.0, 26.7), False, id="nobody bids for what is asked dearly"),
+        pytest.param((0.0, 0.10), True, id="ten cents are two ticks"),
+        pytest.param((0.0, 0.11), False, id="eleven are not"),
+        pytest.param((0.05, 0.15), True, id="ten cents between"),
+        pytest.param((2.0, 6.0), True, id="the bid is a third of the ask"),
+        pytest.param((1.99, 6.0), False, id="the bid is less than that"),
+    ],
+)
+def test_a_quote_whose_sides_are_too_far_apart_is_not_used(quote, used):
+    far = Contract("XYZ", EXPIRY, "call", Decimal(125))
+    found = one(long_market(RETURNS, snapshots=quoted({far: quote})), holding(1, far))
+    if used:
+        assert found.price[0] == pytest.approx(sum(quote) / 2)
+        assert (found.price_source, found.volatility_source) == (("quote",), ("quote",))
+        assert found.quote_use == ("price_and_volatility",)
+    else:
+        # Next to it are the estimate of the test above and the model's price at it.
+        assert found.terms.volatility[0] == pytest.approx(1.1 * 0.01 * np.sqrt(252), rel=1e-3)
+        assert (found.price_source, found.volatility_source) == (("model",), ("estimated",))
+        assert found.price[0] == found.greeks.price[0]
+        assert found.quote_use == ("too_wide",)
+
+
+def test_a_contract_with_a_wide_quote_is_read_off_its_neighbours_and_tells_none():
+    near = Contract("XYZ", EXPIRY, "call", Decimal(105))
+    said = quoted({CALL: (6.0, 6.2), near: (0.0, 26.7)})
+    lines = [holding(1, CALL), holding(2, near)]
+    found = priced(long_market(RETURNS, snapshots=said), book(lines))
+    assert found.volatility_source == ("quote", "surface")
+    assert found.quote_use == ("price_and_volatility", "too_wide")
 
 
 def test_a_quote_below_exercise_is_a_price_and_no_volatility():
@@ -315,6 +351,7 @@ def test_a_quote_below_exercise_is_a_price_and_no_volatility():
     assert (found.price[0], found.price_source) == (49.25, ("quote",))
     assert found.volatility_source == ("estimated",)
     assert found.flags == (("quote_at_exercise", "default_borrow_cost"),)
+    assert found.quote_use == ("price",)
     assert found.greeks.delta[0] == pytest.approx(1.0, abs=0.01)
 
 

@@ -10,9 +10,13 @@ from common.events.onboarding import BookPosition
 from common.options import Contract, Right
 from risk_engine.domain import PANEL_CURRENCY, Book, Market, Position, Snapshots
 from risk_engine.engine.underlyings import Key, Underlyings
-from risk_engine.quant.panel import FloatArray, actions, last_row, split_factor
+from risk_engine.quant.panel import BoolArray, FloatArray, actions, last_row, split_factor
 
 _RIGHTS: Mapping[str, Right] = {"LC": "call", "SC": "call", "LP": "put", "SP": "put"}
+WIDEST_SPREAD = 1.0
+"""Of the middle: nothing between such a bid and ask is further than half of the middle from it."""
+LEAST_WIDE = 0.10
+"""Dollars: a spread up to here is never too wide, two of the usual ticks of five cents."""
 _NOT_SAID = -1  # the place of a NaN put after the last row
 
 
@@ -88,14 +92,36 @@ def _quoted(contracts: Iterable[Contract], snapshots: Snapshots) -> frozenset[Co
 
 
 def mids(contracts: Sequence[Contract], factor: FloatArray, snapshots: Snapshots) -> FloatArray:
-    """Return the middle of bid and ask, (contracts,); NaN where they are no quote.
+    """Return the middle of bid and ask, (contracts,); NaN where they are no quote or too far apart.
 
     What was quoted before a split is another contract.
     """
+    bid, ask, sound = _quotes(contracts, factor, snapshots)
+    return np.where(sound & ~_wide(bid, ask), (bid + ask) / 2, np.nan)
+
+
+def too_wide(contracts: Sequence[Contract], factor: FloatArray, snapshots: Snapshots) -> BoolArray:
+    """Mark the quotes whose middle says little, (contracts,): a bid of nothing for a dear option.
+
+    Their spread is more than WIDEST_SPREAD of the middle, and more than LEAST_WIDE.
+    """
+    bid, ask, sound = _quotes(contracts, factor, snapshots)
+    return np.asarray(sound & _wide(bid, ask))
+
+
+def _quotes(
+    contracts: Sequence[Contract], factor: FloatArray, snapshots: Snapshots
+) -> tuple[FloatArray, FloatArray, BoolArray]:
     rows = [snapshots.rows.get(one.symbol, _NOT_SAID) for one in contracts]
     bid, ask = (np.append(said, np.nan)[rows] for said in (snapshots.bid, snapshots.ask))
     sound = (bid >= 0) & (ask > 0) & (ask >= bid) & np.isfinite(ask) & (factor == 1)
-    return np.where(sound, (bid + ask) / 2, np.nan)
+    return bid, ask, np.asarray(sound)
+
+
+def _wide(bid: FloatArray, ask: FloatArray) -> BoolArray:
+    # To the cent, as quotes are: .15 - .05 is a little more than .1.
+    spread = np.round(ask - bid, 6)
+    return np.asarray((spread > WIDEST_SPREAD * (bid + ask) / 2) & (spread > LEAST_WIDE))
 
 
 def _split_factors(

@@ -10,7 +10,7 @@ import numpy as np
 from common.options import Contract
 from risk_engine.domain import Market
 from risk_engine.engine.known_options import greeks_of
-from risk_engine.engine.listing import Listed, Listing, mids
+from risk_engine.engine.listing import Listed, Listing, mids, too_wide
 from risk_engine.engine.memo import Memo
 from risk_engine.engine.option_inputs import (
     DividendSource,
@@ -28,6 +28,8 @@ from risk_engine.quant.pricing import Greeks, Options, net_spot
 from risk_engine.quant.volatility_surface import nearby_volatility
 
 PriceSource = Literal["quote", "model"]
+QuoteUse = Literal["price_and_volatility", "price", "too_wide", "none"]
+"""What a contract's quote is good for; `price`: it implies no volatility."""
 VolatilitySource = Literal["quote", "surface", "estimated"]
 Flag = Literal[
     "estimated_volatility",
@@ -49,7 +51,8 @@ class Contracts:
     have been declared and come before the expiry. All is per share of today, of which a
     position has `split_factor` for each it states. `price` is the quote's mid, else the model's, as
     `price_source` says; `greeks` are the model's at `terms`, zero for what has expired before.
-    `flags` say what had to be assumed; `reason` says why nothing is known.
+    `quote_use` says what became of the quote, `flags` what had to be assumed; `reason` why nothing
+    is known.
     """
 
     contracts: tuple[Contract, ...]
@@ -67,6 +70,7 @@ class Contracts:
     rate_source: tuple[RateSource, ...]
     yield_source: tuple[YieldSource | None, ...]
     dividend_source: tuple[DividendSource | None, ...]
+    quote_use: tuple[QuoteUse, ...]
     flags: tuple[tuple[Flag, ...], ...]
     reason: tuple[Reason | None, ...]
 
@@ -116,6 +120,9 @@ def price_contracts(
         rate_source=(inputs.rate_source,) * len(contracts),
         yield_source=inputs.yield_source,
         dividend_source=inputs.dividend_source,
+        quote_use=_quote_use(
+            mid, implied.volatility, too_wide(contracts, factor, market.snapshots)
+        ),
         flags=_flags(inputs, sources, implied.reason == TOO_CHEAP),
         reason=_reasons(terms, inputs),
     )
@@ -218,6 +225,17 @@ def _prices(
         for quote, unknown in zip(quoted.tolist(), np.isnan(price).tolist(), strict=True)
     ]
     return price, tuple(sources)
+
+
+def _quote_use(mid: FloatArray, implied: FloatArray, is_wide: BoolArray) -> tuple[QuoteUse, ...]:
+    def use(price: float, volatility: float, wide: bool) -> QuoteUse:  # noqa: FBT001 - a row of the table
+        if wide:
+            return "too_wide"
+        if np.isnan(price):
+            return "none"
+        return "price" if np.isnan(volatility) else "price_and_volatility"
+
+    return tuple(map(use, mid.tolist(), implied.tolist(), is_wide.tolist()))
 
 
 def _flags(

@@ -211,13 +211,13 @@ class StressOut(Engine):
 _AXES = ("factors", "causes", "greeks")
 
 
-def _judged(row: Mapping[str, Any]) -> Mapping[str, Any]:
+def _judged(row: Mapping[str, Any]) -> dict[str, Any]:
     # The fields were there, and never null, before anybody could say that it is not known.
     verdicts = {name: row[name] for name in Verdicts.model_fields}
     return {"verdicts": verdicts} | {name: bool(said) for name, said in verdicts.items()}
 
 
-def _named(row: Mapping[str, Any], axes: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
+def _named(row: Mapping[str, Any], axes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     # What is not known of a name is left out.
     return dict(row) | {
         key: {name: cell for name, cell in zip(names, row[key], strict=True) if cell is not None}
