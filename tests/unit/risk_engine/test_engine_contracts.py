@@ -10,7 +10,7 @@ import pytest
 
 from common import calendar
 from common.options import Contract
-from risk_engine.domain import Dividend, Market, Rates, Security, Snapshots
+from risk_engine.domain import Dividend, History, Market, Rates, Security, Snapshots
 from risk_engine.engine.digests import digests_of
 from risk_engine.engine.listing import contracts_of
 from risk_engine.engine.option_inputs import BORROW_COST
@@ -38,10 +38,11 @@ def holding(number, contract, quantity="1"):
     )
 
 
-def priced(everything, *books):
+def priced(everything, *books, histories=None):
     """Return the contracts of some books, priced."""
     underlyings = underlyings_of(books, everything)
-    return price_contracts(contracts_of(books, underlyings, everything), underlyings, everything)
+    listing = contracts_of(books, underlyings, everything, histories)
+    return price_contracts(listing, underlyings, everything)
 
 
 # --- The simulated market -------------------------------------------------------------------------
@@ -301,6 +302,49 @@ def test_an_unquoted_contract_is_read_off_its_own_book_s_and_no_other_s():
         same = alone.rows[owner.portfolio_id, owner.positions[-1].id]
         for name in NAMES:
             assert getattr(alone.greeks, name)[same] == getattr(found.greeks, name)[row]
+
+
+def remembering(owner, sessions_ago, volatility=0.31, contract=CALL):
+    """Return the history of a book whose contract's quote implied something once."""
+    session = SESSIONS[-1 - sessions_ago]
+    stored = {session: {contract.symbol: volatility}}
+    return {owner.portfolio_id: replace(History.none(), option_volatilities=stored)}
+
+
+def test_without_a_quote_the_contract_s_own_last_one_tells_for_three_sessions():
+    """Before what its neighbours say, and of its own book's history alone."""
+    said = quoted({PUT: (2.0, 2.1)})
+    lines = [holding(1, CALL), holding(2, PUT)]
+    mine, other = book(lines, number=1), book(lines, number=2)
+    everything = small(snapshots=said)
+    for ago in (1, 2, 3):
+        found = priced(everything, mine, other, histories=remembering(mine, ago))
+        of_mine, of_other = (
+            found.rows[owner.portfolio_id, owner.positions[0].id] for owner in (mine, other)
+        )
+        assert (found.terms.volatility[of_mine], found.volatility_source[of_mine]) == (
+            0.31,
+            "last_quote",
+        )
+        assert found.price[of_mine] == found.greeks.price[of_mine]
+        assert "estimated_volatility" not in found.flags[of_mine]
+        assert found.volatility_source[of_other] == "surface"
+    for ago in (0, 4):
+        found = priced(everything, mine, histories=remembering(mine, ago))
+        assert set(found.volatility_source) == {"surface", "quote"}
+
+
+def test_the_latest_of_several_quotes_tells_and_today_s_tells_before_all():
+    owner = book([holding(1, CALL)])
+    stored = {SESSIONS[-2]: {CALL.symbol: 0.32}, SESSIONS[-3]: {CALL.symbol: 0.28}}
+    known = {owner.portfolio_id: replace(History.none(), option_volatilities=stored)}
+    found = priced(small(), owner, histories=known)
+    assert (found.terms.volatility[0], found.volatility_source) == (0.32, ("last_quote",))
+    wide = priced(small(snapshots=quoted({CALL: (0.0, 26.7)})), owner, histories=known)
+    assert (wide.terms.volatility[0], wide.quote_use) == (0.32, ("too_wide",))
+    today = priced(small(snapshots=quoted({CALL: (6.0, 6.2)})), owner, histories=known)
+    assert today.volatility_source == ("quote",)
+    assert today.greeks.price[0] == pytest.approx(6.1)
 
 
 @pytest.mark.parametrize("quote", [(NAN, 6.0), (6.0, NAN), (6.2, 6.0), (-1.0, 6.0), (0.0, 0.0)])

@@ -8,9 +8,16 @@ import numpy as np
 
 from common.events.onboarding import BookPosition
 from common.options import Contract, Right
-from risk_engine.domain import PANEL_CURRENCY, Book, Market, Position, Snapshots
+from risk_engine.domain import PANEL_CURRENCY, Book, History, Market, Position, Snapshots
 from risk_engine.engine.underlyings import Key, Underlyings
-from risk_engine.quant.panel import BoolArray, FloatArray, actions, last_row, split_factor
+from risk_engine.quant.panel import (
+    MAX_PRICE_AGE,
+    BoolArray,
+    FloatArray,
+    actions,
+    last_row,
+    split_factor,
+)
 
 _RIGHTS: Mapping[str, Right] = {"LC": "call", "SC": "call", "LP": "put", "SP": "put"}
 WIDEST_SPREAD = 1.0
@@ -24,13 +31,15 @@ class Listed(NamedTuple):
     """A contract as it is valued: what it says, and what is seen beside it.
 
     A split since the position was stated divides the strike by `split_factor` and multiplies the
-    shares. `neighbours` are the quoted contracts on the same underlying in the same book, where
-    the contract itself has no quote: no result depends on what others hold.
+    shares. Where the contract itself has no quote that can be used, `last_volatility` is what its
+    own implied at most MAX_PRICE_AGE sessions ago (None if none did), and `neighbours` are the
+    quoted contracts on the same underlying in the same book: no result depends on what others hold.
     """
 
     contract: Contract
     split_factor: float
-    neighbours: tuple[Contract, ...]
+    neighbours: tuple[Contract, ...] = ()
+    last_volatility: float | None = None
 
 
 Listing = Mapping[tuple[UUID, UUID], Listed]
@@ -58,8 +67,13 @@ def contract_of(position: Position | BookPosition) -> Contract | None:
     return Contract(position.underlying_symbol, position.expiration_date, right, strike)
 
 
-def contracts_of(books: Iterable[Book], underlyings: Underlyings, market: Market) -> Listing:
-    """Find what contracts some books hold."""
+def contracts_of(
+    books: Iterable[Book],
+    underlyings: Underlyings,
+    market: Market,
+    histories: Mapping[UUID, History] | None = None,
+) -> Listing:
+    """Find what contracts some books hold; `histories` are what is stored, by portfolio."""
     held = [
         (book, position, contract)
         for book in books
@@ -73,16 +87,27 @@ def contracts_of(books: Iterable[Book], underlyings: Underlyings, market: Market
         if contract in has_quote and factor == 1:
             by_underlying = quoted.setdefault(book.portfolio_id, {})
             by_underlying.setdefault(contract.underlying, set()).add(contract)
+    last = {owner: _last_volatilities(one, market) for owner, one in (histories or {}).items()}
     return {
-        (book.portfolio_id, position.id): Listed(
+        (book.portfolio_id, position.id): Listed(contract, factor)
+        if contract in has_quote and factor == 1
+        else Listed(
             contract,
             factor,
-            ()
-            if contract in has_quote and factor == 1
-            else tuple(sorted(quoted.get(book.portfolio_id, {}).get(contract.underlying, ()))),
+            tuple(sorted(quoted.get(book.portfolio_id, {}).get(contract.underlying, ()))),
+            last.get(book.portfolio_id, {}).get(contract.symbol),
         )
         for (book, position, contract), factor in zip(held, factors.tolist(), strict=True)
     }
+
+
+def _last_volatilities(history: History, market: Market) -> Mapping[str, float]:
+    # A volatility is the same before and after a split.
+    recent = [one for one in market.prices.sessions if one < market.as_of][-MAX_PRICE_AGE:]
+    known: dict[str, float] = {}
+    for session in recent:
+        known.update(history.option_volatilities.get(session, {}))
+    return known
 
 
 def _quoted(contracts: Iterable[Contract], snapshots: Snapshots) -> frozenset[Contract]:

@@ -30,7 +30,8 @@ from risk_engine.quant.volatility_surface import nearby_volatility
 PriceSource = Literal["quote", "model"]
 QuoteUse = Literal["price_and_volatility", "price", "too_wide", "none"]
 """What a contract's quote is good for; `price`: it implies no volatility."""
-VolatilitySource = Literal["quote", "surface", "estimated"]
+VolatilitySource = Literal["quote", "last_quote", "surface", "estimated"]
+"""`last_quote`: the contract's own of a session before."""
 Flag = Literal[
     "estimated_volatility",
     "quote_at_exercise",
@@ -83,10 +84,13 @@ def price_contracts(
 ) -> Contracts:
     """Price contracts at the close of `market.as_of`."""
     # Neighbours are priced as well: their rows come first among those of their contract.
-    beside = {Listed(one, 1.0, ()) for listed in listing.values() for one in listed.neighbours}
+    beside = {Listed(one, 1.0) for listed in listing.values() for one in listed.neighbours}
     distinct = sorted(
         beside | set(listing.values()),
-        key=lambda one: (one.contract.symbol, one.split_factor, one.neighbours),
+        key=lambda one: (
+            *(one.contract.symbol, one.split_factor, one.neighbours),
+            one.last_volatility or 0.0,
+        ),
     )
     row_of = {listed: row for row, listed in enumerate(distinct)}
     contracts = [one.contract for one in distinct]
@@ -100,7 +104,14 @@ def price_contracts(
     mid = mids(contracts, factor, market.snapshots)
     implied = implied_volatility(terms, mid, inputs.american)
     nearby = _from_neighbours(distinct, row_of, terms, implied.volatility)
-    volatility, sources = _volatilities(implied.volatility, nearby, underlying, inputs, underlyings)
+    last = np.array([one.last_volatility for one in distinct], dtype=np.float64)
+    told: Mapping[VolatilitySource, FloatArray] = {
+        "quote": implied.volatility,
+        "last_quote": last,
+        "surface": nearby,
+        "estimated": _estimated(underlying, inputs, underlyings),
+    }
+    volatility, sources = _volatilities(told)
     terms = replace(terms, volatility=volatility)
     greeks = _greeks(terms, inputs, memo or Memo())
     price, price_sources = _prices(mid, greeks, terms)
@@ -143,25 +154,19 @@ def _terms(contracts: Sequence[Contract], factor: FloatArray, inputs: Inputs) ->
     )
 
 
-def _volatilities(
-    implied: FloatArray,
-    nearby: FloatArray,
-    underlying: IntArray,
-    inputs: Inputs,
-    underlyings: Underlyings,
-) -> tuple[FloatArray, tuple[VolatilitySource | None, ...]]:
-    """Return the volatility of each contract from the best source there is."""
+def _estimated(underlying: IntArray, inputs: Inputs, underlyings: Underlyings) -> FloatArray:
     estimated = np.append(estimated_volatility(underlyings), np.nan)[underlying]
     # What the index itself has done says nothing about a future on it.
-    estimated = np.where(inputs.on_future, np.nan, estimated)
-    by_source: Mapping[VolatilitySource, FloatArray] = {
-        "quote": implied,
-        "surface": nearby,
-        "estimated": estimated,
-    }
-    volatility = np.full(len(implied), np.nan)
-    sources: list[VolatilitySource | None] = [None] * len(implied)
-    for source, values in by_source.items():
+    return np.where(inputs.on_future, np.nan, estimated)
+
+
+def _volatilities(
+    told: Mapping[VolatilitySource, FloatArray],
+) -> tuple[FloatArray, tuple[VolatilitySource | None, ...]]:
+    """Return the volatility of each contract from the best source there is; the best is first."""
+    volatility = np.full(len(told["quote"]), np.nan)
+    sources: list[VolatilitySource | None] = [None] * len(volatility)
+    for source, values in told.items():
         for row in np.flatnonzero(np.isnan(volatility) & (values > 0)).tolist():
             volatility[row], sources[row] = values[row], source
     return volatility, tuple(sources)
@@ -180,7 +185,7 @@ def _from_neighbours(
     most = max(len(distinct[row].neighbours) for row in asked)
     quoted = np.full((len(asked), most), -1, dtype=np.int64)
     for place, row in enumerate(asked):
-        beside = [row_of[Listed(one, 1.0, ())] for one in distinct[row].neighbours]
+        beside = [row_of[Listed(one, 1.0)] for one in distinct[row].neighbours]
         quoted[place, : len(beside)] = beside
     years = np.where(terms.years > 0, terms.years, np.nan)
     forward = np.log(net_spot(terms)) + (terms.rate - terms.dividend_yield) * years

@@ -19,6 +19,9 @@ RECENT = timedelta(days=30)
 """How long an option's price stands in for one; a holiday more or less is no matter."""
 
 
+_ByContract = dict[date, Mapping[str, float]]
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """An account at the close of a session, in the book's currency."""
@@ -74,7 +77,7 @@ class Histories:
         Another revision tells of another book; but what it says of options' prices is kept. Rows
         without a daily change, of before it was kept, are left out like portfolios without any.
         """
-        prices = await self._option_prices(portfolio_ids, start, as_of)
+        remembered = await self._options(portfolio_ids, start, as_of)
         is_first = SNAPSHOTS.c.session == BOOKS.c.opening_session
         columns = (SNAPSHOTS.c.session, SNAPSHOTS.c.net_asset_value, SNAPSHOTS.c.daily_return)
         sessions, values, returns = (
@@ -103,26 +106,32 @@ class Histories:
                 tuple(row.sessions),
                 np.array(row.values, dtype=np.float64),
                 np.array(row.returns, dtype=np.float64),
-                prices.get(row.portfolio_id, {}),
+                *remembered.get(row.portfolio_id, ({}, {})),
             )
             for row in rows
         }
         without_any = {
-            portfolio_id: History((), np.empty(0), np.empty(0), stored)
-            for portfolio_id, stored in prices.items()
+            portfolio_id: History((), np.empty(0), np.empty(0), *stored)
+            for portfolio_id, stored in remembered.items()
             if portfolio_id not in found
         }
         return found | without_any
 
-    async def _option_prices(
+    async def _options(
         self, portfolio_ids: Collection[UUID], start: date, as_of: date
-    ) -> Mapping[UUID, Mapping[date, Mapping[str, float]]]:
+    ) -> Mapping[UUID, tuple[_ByContract, _ByContract]]:
+        """Return what options were priced at and what their quotes implied, by session."""
         # A session's prices matter when it is calculated again, and for the ones after it; an
         # opening's, for good. Of an account that has no hole, a few of the last will do.
         recent = as_of - RECENT
         opening = BOOKS.c.opening_session
         rows = await self._connection.execute(
-            select(SNAPSHOTS.c.portfolio_id, SNAPSHOTS.c.session, SNAPSHOTS.c.option_prices)
+            select(
+                SNAPSHOTS.c.portfolio_id,
+                SNAPSHOTS.c.session,
+                SNAPSHOTS.c.option_prices,
+                SNAPSHOTS.c.option_volatilities,
+            )
             .join(BOOKS, BOOKS.c.portfolio_id == SNAPSHOTS.c.portfolio_id)
             .where(
                 *_between(portfolio_ids, start, as_of),
@@ -134,9 +143,12 @@ class Histories:
                 ),
             )
         )
-        found: dict[UUID, dict[date, Mapping[str, float]]] = defaultdict(dict)
+        found: dict[UUID, tuple[_ByContract, _ByContract]] = defaultdict(lambda: ({}, {}))
         for row in rows:
-            found[row.portfolio_id][row.session] = row.option_prices
+            prices, volatilities = found[row.portfolio_id]
+            prices[row.session] = row.option_prices
+            if row.option_volatilities is not None:
+                volatilities[row.session] = row.option_volatilities
         return found
 
 

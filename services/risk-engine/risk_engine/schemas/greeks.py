@@ -76,7 +76,12 @@ class PositionGreeks(Answer):
     )
     model_price: Price | None = Field(description="Per share, at `volatility`")
     volatility: Number | None = Field(description="Per year, a fraction")
-    volatility_source: VolatilitySource | None
+    volatility_source: Literal["quote", "surface", "estimated"] | None = Field(
+        description="`quote`: the contract's own, of this session or one of the three before"
+    )
+    volatility_from: VolatilitySource | None = Field(
+        None, description="The same; `last_quote`: its own, of one of the three sessions before"
+    )
     rate: Number | None = Field(description="Continuous, per year, a fraction")
     rate_source: RateSource | None
     dividend_yield: Number | None = Field(
