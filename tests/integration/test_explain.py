@@ -131,7 +131,7 @@ AGAIN: dict[str, Callable[[dict[str, Any]], float]] = {
         abs(row["dollar_delta"]) for row in given["underlyings"]
     ),
     "net_exposure": lambda given: total(given["underlyings"], "dollar_delta"),
-    "beta_adjusted_net": lambda given: total(given["underlyings"], "dollar_delta", "beta"),
+    "beta_adjusted_net": lambda given: total(given["underlyings"], "sensitivity", "beta"),
     "hhi": lambda given: total(given["underlyings"], "share_of_gross", "share_of_gross"),
     "portfolio_beta": lambda given: (
         total(given["positions"], "dollar_delta", "beta") / given["net asset value"]

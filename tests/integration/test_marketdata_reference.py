@@ -296,7 +296,7 @@ async def test_another_cross_section_begins_an_edition_and_changes_no_panel_of_b
     database, tmp_path
 ):
     held = book(["AAPL"])
-    contents = []
+    contents: list[bytes] = []
     for number, shares in enumerate((frozenset[str](), SHARES, SHARES - {"BIG"}), 1):
         market = FakeMarket({"AAPL"}, cross_section=shares)
         async with marketdata(database, tmp_path, market, reference_sessions=SESSIONS) as world:

@@ -68,6 +68,26 @@ def test_total_returns_of_funds_are_taken_apart_into_factors():
         assert shock == pytest.approx(expected.get(name, np.nan), nan_ok=True, abs=1e-12)
 
 
+def test_a_session_without_the_market_costs_no_scenario_of_funds():
+    """The slope is that of the sessions which are known."""
+    whole = replaced(stress_market(), TOTAL)
+    close = whole.reference.close.copy()
+    close[-100, whole.reference.columns["SPY"]] = np.nan
+    market = replace(whole, reference=replace(whole.reference, close=close))
+    frame = frame_of(account(*EVERYTHING), market=market)
+    shocks = stated_shocks(stress_inputs(frame), market.scenarios.active)[-1]
+    panel, columns = frame.factor_model.panel, market.reference.columns
+    spread, spy = (
+        panel.funds[-252:, columns["VTV"]] - panel.funds[-252:, columns["VUG"]],
+        panel.funds[-252:, columns["SPY"]],
+    )
+    known = np.isfinite(spy)
+    assert known.sum() == 250
+    slope = np.polyfit(spy[known], spread[known], 1)[0]
+    value = shocks[FACTORS.index("VALUE")]
+    assert value == pytest.approx(0.13 - slope * -0.10, abs=1e-12)
+
+
 def test_specific_risk_is_lost_besides_where_a_scenario_asks_for_it():
     text = TOTAL + "residual_multiple = 1.645\n" + TOTAL.replace('"funds"', '"plain"')
     found = stressed(*EVERYTHING, market=replaced(stress_market(), text))

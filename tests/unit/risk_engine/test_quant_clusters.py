@@ -90,6 +90,19 @@ def test_a_group_that_hedges_the_rest_has_a_share_below_zero():
     assert (nothing.net == 0).all()
 
 
+def test_what_rounding_leaves_of_a_perfect_hedge_has_no_shares():
+    deviation = np.array([0.2, 0.31, 0.17])
+    covariance = np.outer(deviation, deviation)
+    exposures = np.array([1 / 0.2, -3 / 0.31, 2 / 0.17])
+    # In exact numbers nothing is left; in floating point something is.
+    assert exposures @ covariance @ exposures > 0
+    risk = k.cluster_risk(exposures, covariance, np.array([0, 0, 1]))
+    assert np.isnan(risk.share).all()
+    np.testing.assert_allclose(risk.net, 2)
+    near = k.cluster_risk(exposures * [1, 1, 1.0001], covariance, np.array([0, 0, 1]))
+    assert near.share.sum() == pytest.approx(1, rel=1e-6)
+
+
 @given(st.integers(0, 10_000))
 def test_the_order_of_series_does_not_matter(seed):
     correlation = correlated(seed=seed)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from risk_engine.quant.covariance import exponential_weights
 from risk_engine.quant.fixed_income import (
     bond_measures,
+    carried_over,
     empirical_durations,
     rate_pnl,
     yield_changes,
@@ -156,3 +157,19 @@ def test_without_a_slope_the_level_is_enough():
         excess[:, 0], np.column_stack((np.ones(504), market, level)), exponential_weights(504, 126)
     )
     assert found.duration[0] == pytest.approx(-expected.fit().params[2])
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([1, None, 3, 4], [1, 1, 3, 4]),
+        ([1, None, None, 4, None, 6], [1, 1, 1, 4, 4, 6]),
+        ([1, None, None, None, 5], [1, None, None, None, 5]),
+        ([None, 2, 3, None], [None, 2, 3, None]),
+        ([None, None], [None, None]),
+        ([], []),
+    ],
+)
+def test_yields_stay_where_they_were_over_short_gaps_alone(rates, expected):
+    found = carried_over(np.array(rates, dtype=np.float64), 2)
+    np.testing.assert_array_equal(found, np.array(expected, dtype=np.float64))

@@ -133,17 +133,29 @@ def test_the_largest_symbols_alone_if_wanted():
     }
 
 
-def test_a_pair_with_too_little_in_common_is_shown_as_clients_expect():
+def test_a_pair_with_too_little_in_common_is_left_out_and_said_why():
     moves = held.drawn()
     moves["AAA"][600:645] = np.nan
     known = known_of(held.book(*LINES), of=held.market(moves))
-    shown = matrix(known, lookback_days=365, min_overlap=210).data.matrix
-    assert shown["AAA"]["BBB"] == 0
+    found = matrix(known, lookback_days=365, min_overlap=210).data
+    shown = found.matrix
+    assert shown["AAA"].keys() == {"AAA"}
+    assert shown["BBB"].keys() == {"BBB", "CCC"}
     assert shown["BBB"]["CCC"] != 0
     assert shown["AAA"]["AAA"] == 1
+    common = 252 - 46  # 45 closes are in 46 returns
+    assert [one.model_dump() for one in found.unknown_pairs] == [
+        {
+            "first": "AAA",
+            "second": other,
+            "reason": "too_few_common_sessions",
+            "common_sessions": common,
+        }
+        for other in ("BBB", "CCC")
+    ]
+    assert matrix(known).data.unknown_pairs == []
     # What is not known is in no mean.
-    average = matrix(known, lookback_days=365, min_overlap=210).data.average_correlation
-    assert average == shown["BBB"]["CCC"]
+    assert found.average_correlation == shown["BBB"]["CCC"]
 
 
 def test_an_overlap_no_pair_has_is_no_matrix_of_zeros():

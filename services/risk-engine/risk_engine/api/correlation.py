@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Response
 
 from common.errors import CommonCode, ServiceError
+from common.http import rendered
 from common.identity import OwnedPortfolio
 from common.refusals import may_refuse
 from risk_engine.api.reading import Correlated, of_portfolio
@@ -39,35 +40,41 @@ Lookback = Annotated[tuple[int, int], Depends(lookback)]
 @router.get(
     "/correlation-matrix",
     summary="Correlations of the largest holdings",
+    response_model=CorrelationMatrix,
 )
 async def read_correlation_matrix(
     portfolio_id: OwnedPortfolio,
     known: Correlated,
     asked: Lookback,
     max_symbols: Annotated[int, Query(ge=2, le=50)] = 25,
-) -> CorrelationMatrix:
+) -> Response:
     """Return shrunk correlations of 252 sessions, whatever window is asked for, and say so."""
     lookback_days, min_overlap = asked
-    return correlation_matrix(
-        known,
-        lookback_days=lookback_days,
-        min_overlap=min_overlap,
-        max_symbols=max_symbols,
+    return await rendered(
+        lambda: correlation_matrix(
+            known,
+            lookback_days=lookback_days,
+            min_overlap=min_overlap,
+            max_symbols=max_symbols,
+        )
     )
 
 
 @router.get(
     "/diversification-score",
     summary="How far holdings offset each other",
+    response_model=DiversificationScore,
 )
 async def read_diversification_score(
     portfolio_id: OwnedPortfolio, known: Correlated, asked: Lookback
-) -> DiversificationScore:
+) -> Response:
     """Return the correlation of holdings, absolute and implied, and scores from 0 to 100."""
     lookback_days, min_overlap = asked
-    return diversification_score(
-        portfolio_id,
-        known,
-        lookback_days=lookback_days,
-        min_overlap=min_overlap,
+    return await rendered(
+        lambda: diversification_score(
+            portfolio_id,
+            known,
+            lookback_days=lookback_days,
+            min_overlap=min_overlap,
+        )
     )

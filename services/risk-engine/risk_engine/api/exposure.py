@@ -23,23 +23,21 @@ async def read_exposure(portfolio_id: OwnedPortfolio, known: Exposed) -> Respons
 @router.get(
     "/sector-exposure",
     summary="A portfolio's sectors beside its benchmark's",
+    response_model=schemas.SectorExposure,
 )
-async def read_sector_exposure(
-    portfolio_id: OwnedPortfolio, known: Exposed
-) -> schemas.SectorExposure:
+async def read_sector_exposure(portfolio_id: OwnedPortfolio, known: Exposed) -> Response:
     """Return sector weights on delta-adjusted exposure, funds looked through.
 
     Without positions or a positive net asset value it answers `available: false`.
     """
-    return schemas.sector_exposure(portfolio_id, known)
+    return await rendered(lambda: schemas.sector_exposure(portfolio_id, known))
 
 
 @router.get(
     "/concentration",
     summary="How concentrated a portfolio is",
+    response_model=schemas.ConcentrationMetrics,
 )
-async def read_concentration(
-    portfolio_id: OwnedPortfolio, known: Exposed
-) -> schemas.ConcentrationMetrics:
+async def read_concentration(portfolio_id: OwnedPortfolio, known: Exposed) -> Response:
     """Return concentration of gross delta-adjusted exposure, each underlying netted."""
-    return schemas.concentration_metrics(portfolio_id, known)
+    return await rendered(lambda: schemas.concentration_metrics(portfolio_id, known))

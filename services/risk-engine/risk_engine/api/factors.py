@@ -38,12 +38,13 @@ async def read_factors(portfolio_id: OwnedPortfolio, known: Factored) -> Respons
 @router.get(
     "/factor-exposures",
     summary="What a portfolio's factors are",
+    response_model=schemas.FactorExposures,
 )
 async def read_factor_exposures(
     portfolio_id: OwnedPortfolio, known: Factored, unit: Transaction
-) -> schemas.FactorExposures:
+) -> Response:
     """Return exposures under the names existing clients know; one that is null is not listed."""
-    return schemas.factor_exposures(portfolio_id, known, unit.now)
+    return await rendered(lambda: schemas.factor_exposures(portfolio_id, known, unit.now))
 
 
 @router.get(
@@ -63,12 +64,11 @@ async def read_positions_factor_exposures(
 @router.get(
     "/spread-factors",
     summary="What a portfolio leans to",
+    response_model=schemas.SpreadFactors,
 )
-async def read_spread_factors(
-    portfolio_id: OwnedPortfolio, known: Factored
-) -> schemas.SpreadFactors:
+async def read_spread_factors(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return growth against value, momentum, size and quality, each freed of the market."""
-    return schemas.spread_factors(portfolio_id, known)
+    return await rendered(lambda: schemas.spread_factors(portfolio_id, known))
 
 
 @router.get(
@@ -85,31 +85,28 @@ async def read_beta_comparison(portfolio_id: OwnedPortfolio, known: Factored) ->
     "/market-beta",
     summary="A portfolio's market beta, under its oldest names",
     deprecated=True,
+    response_model=schemas.MarketBetaAnswer,
 )
-async def read_market_beta(
-    portfolio_id: OwnedPortfolio, known: Factored
-) -> schemas.MarketBetaAnswer:
+async def read_market_beta(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return what `beta-calculated-90d` returns, as older clients read it."""
-    return schemas.market_beta(portfolio_id, known)
+    return await rendered(lambda: schemas.market_beta(portfolio_id, known))
 
 
 @router.get(
     "/beta-calculated-90d",
     summary="A portfolio's market beta",
+    response_model=schemas.CalculatedBetaAnswer,
 )
-async def read_calculated_beta(
-    portfolio_id: OwnedPortfolio, known: Factored
-) -> schemas.CalculatedBetaAnswer:
+async def read_calculated_beta(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return the beta of what is held, over 252 sessions; the path keeps its old name."""
-    return schemas.calculated_beta(portfolio_id, known)
+    return await rendered(lambda: schemas.calculated_beta(portfolio_id, known))
 
 
 @router.get(
     "/beta-provider-1y",
     summary="A portfolio's market beta by a data vendor",
+    response_model=schemas.ProviderBetaAnswer,
 )
-async def read_provider_beta(
-    portfolio_id: OwnedPortfolio, known: Factored
-) -> schemas.ProviderBetaAnswer:
+async def read_provider_beta(portfolio_id: OwnedPortfolio, known: Factored) -> Response:
     """Return the beta of the vendor's betas, of listed positions that are no options."""
-    return schemas.provider_beta(portfolio_id, known)
+    return await rendered(lambda: schemas.provider_beta(portfolio_id, known))

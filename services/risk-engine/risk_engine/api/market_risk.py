@@ -30,13 +30,16 @@ async def read_market_risk(portfolio_id: OwnedPortfolio, known: AtRisk) -> Respo
     "/risk-metrics",
     summary="Beta, volatility and drawdown",
     deprecated=True,
+    response_model=schemas.RiskMetrics,
 )
 async def read_risk_metrics(
     portfolio_id: OwnedPortfolio,
     known: Exposed,
     unit: Transaction,
     lookback_days: Annotated[int, Query(ge=30, le=252, description="Sessions")] = 90,
-) -> schemas.RiskMetrics:
+) -> Response:
     """Return three numbers that existing clients know; `market-risk` and others say more."""
     snapshots = await Store(unit).histories.snapshots(portfolio_id, lookback_days)
-    return schemas.risk_metrics(portfolio_id, known, snapshots, lookback_days)
+    return await rendered(
+        lambda: schemas.risk_metrics(portfolio_id, known, snapshots, lookback_days)
+    )

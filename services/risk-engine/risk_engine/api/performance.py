@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
-from common.http import Transaction
+from common.http import Transaction, rendered
 from common.identity import OwnedPortfolio
 from risk_engine import schemas
 from risk_engine.api.reading import of_portfolio
@@ -20,6 +20,7 @@ SESSIONS_IN_ANSWER = 2_600
 @router.get(
     "/snapshots",
     summary="A portfolio session by session",
+    response_model=schemas.SnapshotHistory,
 )
 async def read_snapshots(
     portfolio_id: OwnedPortfolio,
@@ -27,10 +28,10 @@ async def read_snapshots(
     start: Annotated[date, Query(alias="from", description="First session")] = date.min,
     end: Annotated[date, Query(alias="to", description="Last session")] = date.max,
     limit: Annotated[int, Query(ge=1, le=SESSIONS_IN_ANSWER)] = SESSIONS_IN_ANSWER,
-) -> schemas.SnapshotHistory:
+) -> Response:
     """Return value, cash, exposures and the session's gain, oldest first, the latest `limit`.
 
     Without sessions in the span the answer is `available: false`.
     """
     found = await Store(unit).histories.snapshots(portfolio_id, limit + 1, start=start, end=end)
-    return schemas.snapshot_history(portfolio_id, found, limit)
+    return await rendered(lambda: schemas.snapshot_history(portfolio_id, found, limit))

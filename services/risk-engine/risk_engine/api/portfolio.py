@@ -33,10 +33,11 @@ async def read_report(
 @reads.get(
     "/overview",
     summary="A portfolio at a glance",
+    response_model=schemas.Overview,
 )
-async def read_overview(portfolio_id: OwnedPortfolio, known: Exposed) -> schemas.Overview:
+async def read_overview(portfolio_id: OwnedPortfolio, known: Exposed) -> Response:
     """Return value, cash, exposures by market value and profit; what is not known is null."""
-    return schemas.overview(portfolio_id, known)
+    return await rendered(lambda: schemas.overview(portfolio_id, known))
 
 
 @router.post("/internal/valuations", dependencies=[Depends(internal)], include_in_schema=False)

@@ -86,7 +86,7 @@ def _held(frame: Frame, account: int) -> tuple[IntArray, FloatArray]:
     mine &= (exposures.underlying != NO_UNDERLYING) & np.isfinite(exposures.dollar_delta)
     underlying = exposures.underlying[mine]
     held = np.unique(underlying[np.isfinite(model.betas.shrunk[underlying])])
-    return held, frame.dollar_deltas[account, held]
+    return held, frame.sensitivities[account, held]
 
 
 def _holdings(model: FactorModel, held: IntArray, dollars: FloatArray) -> _Holdings:

@@ -57,7 +57,7 @@ def profits(
 ) -> FloatArray:
     """Return what each account would have earned with what it holds now, (sessions, accounts).
 
-    The sum of dollar deltas times returns, of underlyings with a history of their own and, if
+    The sum of sensitivities times returns, of underlyings with a history of their own and, if
     wanted, the proxied ones. NaN where a return of one that is held is, and throughout for an
     account that holds something and nothing of it can be told of.
     """
@@ -65,11 +65,11 @@ def profits(
     told = amounts.told + (amounts.proxied if proxied else 0.0)
     series = np.zeros((len(histories.returns), len(frame.books)))
     series[:, (told == 0) & (amounts.proxied + amounts.unmodelled > 0)] = np.nan
-    for account, deltas in enumerate(frame.dollar_deltas):
-        held = np.flatnonzero((deltas != 0) & used)
+    for account, amounts_held in enumerate(frame.sensitivities):
+        held = np.flatnonzero((amounts_held != 0) & used)
         if held.size:
             # Added up in the order of the account's own underlyings, whatever else the chunk has.
-            series[:, account] = column_sum((histories.returns[:, held] * deltas[held]).T)
+            series[:, account] = column_sum((histories.returns[:, held] * amounts_held[held]).T)
     return series
 
 

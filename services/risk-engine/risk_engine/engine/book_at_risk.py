@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from risk_engine.engine.frame import Frame
+from risk_engine.engine.risk_model import risk_model
 from risk_engine.engine.risk_scenarios import Held, Scenarios, is_flat, position_gains
 from risk_engine.quant.components import NormalComponents, normal_components
-from risk_engine.quant.factor_risk import Decomposition, Positions, RiskModel, decompose
+from risk_engine.quant.factor_risk import Decomposition, Positions, decompose
 from risk_engine.quant.panel import FloatArray
 
 
@@ -47,8 +48,7 @@ class BookAtRisk:
 
 def normal_risk_of(frame: Frame, held: Held) -> NormalRisk:
     """Return what the factor model says of all books' risk, and of each holding's part in it."""
-    estimated, books = frame.factor_model, len(frame.books)
-    model = RiskModel(estimated.loadings, estimated.covariance, estimated.specific_variance)
+    model, books = risk_model(frame.factor_model), len(frame.books)
     modelled = held.part(held.modelled)
     decomposed, volatility = [], []
     for some in (modelled, modelled.part(~modelled.proxied)):

@@ -12,7 +12,7 @@ from risk_engine.engine.histories import OWN, Histories
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.underlyings import Key
 from risk_engine.engine.valuation import LEAST_AMOUNT
-from risk_engine.quant.clusters import cluster, cluster_risk, silhouettes
+from risk_engine.quant.clusters import FLAT, cluster, cluster_risk, silhouettes
 from risk_engine.quant.correlation import (
     MIN_OVERLAP,
     WINDOW,
@@ -67,6 +67,7 @@ class _Chosen:
 
     rows: IntArray
     keys: tuple[Key, ...]
+    dollar_deltas: FloatArray
     correlation: FloatArray
     common: FloatArray
     codes: tuple[str, ...]
@@ -100,7 +101,7 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
     shrunk = shrunk_correlation(chunk.logs[:, chosen.rows], chosen.correlation)
     deviation = chunk.volatility[chosen.rows]
     covariance = shrunk.matrix * np.outer(deviation, deviation)
-    exposures = chunk.frame.dollar_deltas[account, chosen.rows]
+    exposures = chunk.frame.sensitivities[account, chosen.rows]
     nav = float(chunk.frame.net_asset_value[account])
     unit = nav if nav >= LEAST_AMOUNT else np.nan
     payload = head | {
@@ -125,7 +126,7 @@ def _answer(chunk: _Chunk, account: int) -> Answer:
 
 def _choose(chunk: _Chunk, account: int) -> _Chosen:
     frame, volatility = chunk.frame, chunk.volatility
-    deltas, kinds = frame.dollar_deltas[account], chunk.kinds
+    deltas, kinds = frame.sensitivities[account], chunk.kinds
     held = np.flatnonzero(deltas)
     held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
     # What stands still has no correlation, and that is no gap.
@@ -151,6 +152,7 @@ def _choose(chunk: _Chunk, account: int) -> _Chosen:
     return _Chosen(
         rows=rows[kept],
         keys=tuple(frame.underlyings.keys[row] for row in rows[kept]),
+        dollar_deltas=frame.dollar_deltas[account, rows[kept]],
         correlation=correlation[among],
         common=common[among],
         codes=tuple(code for code in SENTENCES if applies[code]),
@@ -231,8 +233,7 @@ def _risk(exposures: FloatArray, covariance: FloatArray, unit: float) -> dict[st
     net = sqrt(max(float(exposures @ covariance @ exposures), 0.0))
     gross = float(np.abs(exposures) @ np.sqrt(np.diag(covariance)))
     return {
-        # Of a perfect hedge nothing is left but what rounding leaves.
-        "diversification_ratio": gross / net if net > 1e-7 * gross else float("nan"),
+        "diversification_ratio": gross / net if net > FLAT * gross else float("nan"),
         "volatility": net / unit,
         "undiversified": gross / unit,
         "dollars": net,
@@ -275,7 +276,7 @@ def _grouped(
     return {
         "symbols": table(
             symbol=symbols,
-            dollar_delta=exposures,
+            dollar_delta=chosen.dollar_deltas,
             weight=exposures / unit,
             volatility=np.sqrt(np.diag(covariance)),
             observations=np.diag(chosen.common).astype(np.int64),

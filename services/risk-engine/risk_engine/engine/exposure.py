@@ -130,6 +130,7 @@ def _underlyings(frame: Frame, measures: Measures, some: slice) -> dict[str, Any
         sector=[BUCKETS[measures.classification.bucket[row]] for row in rows],
         value=netted.value[some],
         dollar_delta=netted.dollar_delta[some],
+        sensitivity=netted.sensitivity[some],
         dollar_gamma=netted.dollar_gamma[some],
         vega=netted.vega[some],
         beta=netted.beta[some],

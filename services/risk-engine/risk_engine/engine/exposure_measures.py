@@ -35,14 +35,15 @@ from risk_engine.quant.sectors import SectorExposures, active_weights, sector_ex
 class Netted:
     """Accounts and their underlyings, (pairs,), cash and its equivalents left aside.
 
-    `dollar_delta`, `dollar_gamma` and `vega` are netted; `beta` is the underlying's to the market,
-    `beta_known` where its own returns tell it and not belief alone, `proxied` marks one without
-    a history of its own.
+    `dollar_delta`, `sensitivity`, `dollar_gamma` and `vega` are netted; `beta` is the underlying's
+    to the market, `beta_known` where its own returns tell it and not belief alone, `proxied` marks
+    one without a history of its own.
     """
 
     pairs: Pairs
     value: FloatArray
     dollar_delta: FloatArray
+    sensitivity: FloatArray
     dollar_gamma: FloatArray
     vega: FloatArray
     beta: FloatArray
@@ -100,8 +101,12 @@ def measure(frame: Frame) -> Measures:
         observed=long_short(pairs.account, observed, accounts),
         gamma=long_short(pairs.account, netted.dollar_gamma, accounts),
         vega=long_short(pairs.account, netted.vega, accounts),
-        beta_adjusted=beta_adjusted(pairs, netted.dollar_delta, beta),
-        beta_adjusted_observed=beta_adjusted(pairs, observed, np.where(frame.proxied, 0.0, beta)),
+        beta_adjusted=beta_adjusted(pairs, netted.sensitivity, beta),
+        beta_adjusted_observed=beta_adjusted(
+            pairs,
+            np.where(netted.proxied, 0.0, netted.sensitivity),
+            np.where(frame.proxied, 0.0, beta),
+        ),
         notional=_notional(frame, is_cash),
         cash_equivalents=sum_by(exposures.account[is_cash], exposures.value[is_cash], accounts),
         amounts=amounts_of(frame, frame.return_histories),
@@ -121,7 +126,7 @@ def diversification_of(frame: Frame, netted: Netted, some: slice) -> tuple[Diver
     `some` are the account's pairs; the share is of its gross exposure.
     """
     model = frame.factor_model
-    rows, exposure = netted.pairs.underlying[some], netted.dollar_delta[some]
+    rows, exposure = netted.pairs.underlying[some], netted.sensitivity[some]
     use = np.flatnonzero(model.available)
     factors = model.covariance[np.ix_(use, use)]
     loadings = model.loadings[np.ix_(rows, use)]
@@ -149,6 +154,7 @@ def _netted(frame: Frame, counted: BoolArray) -> Netted:
         pairs=pairs,
         value=net_by_pair(pairs, exposures.value[held]),
         dollar_delta=delta,
+        sensitivity=net_by_pair(pairs, exposures.sensitivity[held]),
         dollar_gamma=net_by_pair(pairs, exposures.dollar_gamma[held]),
         vega=net_by_pair(pairs, exposures.vega[held]),
         beta=model.betas.shrunk[pairs.underlying],

@@ -11,8 +11,8 @@ from risk_engine.engine.asset_classes import fund_durations
 from risk_engine.quant.covariance import shrunk_ewma_covariance
 from risk_engine.quant.curve import DEFAULT_RATE
 from risk_engine.quant.factors import FACTORS, FUNDS, MIN_OBSERVATIONS, WINDOW, factor_returns
-from risk_engine.quant.fixed_income import yield_changes, yield_changes_of_fund
-from risk_engine.quant.panel import BoolArray, FloatArray
+from risk_engine.quant.fixed_income import carried_over, yield_changes, yield_changes_of_fund
+from risk_engine.quant.panel import MAX_PRICE_AGE, BoolArray, FloatArray
 from risk_engine.quant.regression import condition_number, variance_inflation
 from risk_engine.quant.returns import risk_free_returns, total_returns
 
@@ -88,7 +88,7 @@ def factor_panel(market: Market) -> FactorPanel:
     yield_source: YieldSource = "curve" if np.isfinite(ten).any() else "fund"
     durations = fund_durations()
     if yield_source == "curve":
-        level = yield_changes(ten)
+        level = yield_changes(carried_over(ten, MAX_PRICE_AGE))
     else:
         level = yield_changes_of_fund(
             _fund(funds, reference, RATES_FUND), durations[RATES_FUND].duration
@@ -102,7 +102,9 @@ def factor_panel(market: Market) -> FactorPanel:
         sessions=reference.sessions,
         returns=returns,
         risk_free=risk_free,
-        slope_change=yield_changes(ten - _yields(market.rates, reference, TWO_YEARS)),
+        slope_change=yield_changes(
+            carried_over(ten - _yields(market.rates, reference, TWO_YEARS), MAX_PRICE_AGE)
+        ),
         funds=funds,
         available=available,
         covariance=covariance,

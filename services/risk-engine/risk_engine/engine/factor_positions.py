@@ -58,7 +58,7 @@ def laid_out(frame: Frame) -> Laid:
     nowhere = exposures.underlying == NO_UNDERLYING
     row = np.flatnonzero(exposures.is_open & ~nowhere)
     positions = Positions(
-        exposures.account[row], exposures.underlying[row], exposures.dollar_delta[row]
+        exposures.account[row], exposures.underlying[row], exposures.sensitivity[row]
     )
     use = model.available
     risk = RiskModel(

@@ -26,6 +26,7 @@ from risk_engine.engine.underlyings import NO_UNDERLYING, Underlyings, key_of, u
 from risk_engine.engine.valuation import Valued, value
 from risk_engine.quant.factor_risk import netted
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
+from risk_engine.quant.volatility_surface import damping
 
 NO_CONTRACT = -1
 
@@ -35,9 +36,12 @@ class Exposures:
     """What each holding is exposed to now, (holdings,); 0 for one that is not open.
 
     `quantity` is in units as of `as_of` (splits included), `value` the market or carried value.
-    `dollar_delta` is q m delta S: the value for what is no option. `dollar_gamma` is the change of
-    the dollar delta for 1 % of the underlying, `vega` money per volatility point, `theta` per
-    calendar day, `rho` per 100 basis points. NaN for an option that could not be modelled.
+    `dollar_delta` is q m delta S: the value for what is no option. `sensitivity` is its gain, to
+    first order, for a return of the underlying of one: the same, but for an option on the
+    volatility index, whose future moves by less than the index the longer it runs. `dollar_gamma`
+    is the change of the dollar delta for 1 % of the underlying, `vega` money per volatility point,
+    `theta` per calendar day, `rho` per 100 basis points. NaN for an option that could not be
+    modelled.
     `underlying` and `contract` are rows of those, -1 where there is none.
     """
 
@@ -50,6 +54,7 @@ class Exposures:
     multiplier: FloatArray
     value: FloatArray
     dollar_delta: FloatArray
+    sensitivity: FloatArray
     dollar_gamma: FloatArray
     vega: FloatArray
     theta: FloatArray
@@ -60,8 +65,9 @@ class Exposures:
 class Frame:
     """Everything the engines need to know of a chunk.
 
-    `dollar_deltas` are by account and underlying, (accounts, underlyings): the sum over holdings
-    that could be modelled, exactly 0 where they cancel but for rounding. `net_asset_value` is
+    `dollar_deltas` and `sensitivities` are by account and underlying, (accounts, underlyings): sums
+    over holdings that could be modelled, exactly 0 where they cancel but for rounding; returns,
+    betas and loadings are of the latter. `net_asset_value` is
     (accounts,). `histories` are what is stored of the accounts' sessions before `as_of`. `digests`
     are of what the frame is made from, `memo` what is known from other frames.
     """
@@ -75,6 +81,7 @@ class Frame:
     contracts: Contracts
     exposures: Exposures
     dollar_deltas: FloatArray
+    sensitivities: FloatArray
     factor_model: FactorModel
     digests: Digests
     memo: Memo
@@ -132,7 +139,12 @@ def lay_out_chunk(
         underlyings=underlyings,
         contracts=contracts,
         exposures=exposures,
-        dollar_deltas=_by_underlying(exposures, len(books), len(underlyings)),
+        dollar_deltas=_by_underlying(
+            exposures, exposures.dollar_delta, len(books), len(underlyings)
+        ),
+        sensitivities=_by_underlying(
+            exposures, exposures.sensitivity, len(books), len(underlyings)
+        ),
         factor_model=factor_model(underlyings, market, digests, memo),
         digests=digests,
         memo=memo,
@@ -172,6 +184,7 @@ def _exposures(
 
     nothing = np.zeros_like(value)
     greeks = contracts.greeks
+    moved = np.where(contracts.on_future, damping(contracts.terms.years), 1.0)
     # What has expired has a delta of nothing, of a spot that may not be known.
     spot = np.where(greeks.delta == 0, 0.0, contracts.terms.spot)
     return Exposures(
@@ -184,6 +197,7 @@ def _exposures(
         multiplier=holdings.multiplier,
         value=value,
         dollar_delta=of_options(greeks.delta * spot, value),
+        sensitivity=of_options(greeks.delta * spot * moved, value),
         dollar_gamma=of_options(greeks.gamma * spot**2 / 100, nothing),
         vega=of_options(greeks.vega, nothing),
         theta=of_options(greeks.theta, nothing),
@@ -191,8 +205,10 @@ def _exposures(
     )
 
 
-def _by_underlying(exposures: Exposures, accounts: int, underlyings: int) -> FloatArray:
-    known = ~np.isnan(exposures.dollar_delta) & (exposures.underlying != NO_UNDERLYING)
+def _by_underlying(
+    exposures: Exposures, amounts: FloatArray, accounts: int, underlyings: int
+) -> FloatArray:
+    known = ~np.isnan(amounts) & (exposures.underlying != NO_UNDERLYING)
     place = exposures.account[known] * underlyings + exposures.underlying[known]
-    summed = netted(place, exposures.dollar_delta[known], accounts * underlyings)
+    summed = netted(place, amounts[known], accounts * underlyings)
     return summed.reshape(accounts, underlyings)

@@ -15,6 +15,7 @@ import numpy as np
 from risk_engine.domain import Prices
 from risk_engine.engine.factor_model import FactorModel
 from risk_engine.engine.underlyings import Key, Underlyings
+from risk_engine.quant.conditional import conditional_shocks
 from risk_engine.quant.filtered_simulation import drawn_residuals, fill_from_factors
 from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import MIN_COVERAGE, coverage
@@ -63,8 +64,26 @@ def histories_of(underlyings: Underlyings, prices: Prices, model: FactorModel) -
 
 
 def factor_returns(model: FactorModel) -> FloatArray:
-    """Return the factors' returns in the sessions of histories, (sessions, factors)."""
-    return model.recent[1:]
+    """Return the factors' returns in the sessions of histories, (sessions, factors).
+
+    One that is not known counts as expected given the session's known ones, F_UA F_AA^-1 f_A with
+    the covariance F: 0 where nothing of a session is known, for returns have no mean here. NaN
+    before the first session whose market is known, and of factors that are not available.
+    """
+    market, use = model.factors.index("MKT"), model.available
+    told = np.where(use, model.recent[1:], np.nan)
+    if use[market]:
+        begun = np.maximum.accumulate(np.isfinite(told[:, market]))
+        rows = np.flatnonzero(begun & lacks_factors(model))
+        told[np.ix_(rows, use)] = conditional_shocks(
+            told[np.ix_(rows, use)], model.covariance[np.ix_(use, use)]
+        )
+    return told
+
+
+def lacks_factors(model: FactorModel) -> BoolArray:
+    """Tell in which sessions of histories an available factor is not known, (sessions,)."""
+    return np.asarray(np.isnan(model.recent[1:, model.available]).any(axis=1), dtype=np.bool_)
 
 
 def _filled(

@@ -98,6 +98,7 @@ def liquidity_payload(frame: Frame, liquidity: Liquidity, account: int) -> dict[
     rows = liquidity.pairs.underlying[some].tolist()
     value, days = liquidity.value[some], liquidity.days[some]
     mine = np.zeros(len(rows), dtype=np.int64)
+    known = np.isfinite(days)
     gross = np.abs(value).sum() or np.nan
     return {
         "participation": PARTICIPATION,
@@ -106,8 +107,8 @@ def liquidity_payload(frame: Frame, liquidity: Liquidity, account: int) -> dict[
             share=[sold_within(mine, value, days, most, 1)[0] for most in HORIZONS],
         ),
         "sold_of": "gross value of the instruments whose volume is known",
-        "known_share": np.abs(value[np.isfinite(days)]).sum() / gross,
-        "longest": np.max(days[np.isfinite(days)], initial=0.0) if rows else np.nan,
+        "known_share": np.abs(value[known]).sum() / gross,
+        "longest": days[known].max() if known.any() else np.nan,
         "instruments": table(
             symbol=[_name(frame, row) for row in rows],
             quantity=liquidity.quantity[some],

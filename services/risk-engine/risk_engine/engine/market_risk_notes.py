@@ -21,6 +21,8 @@ NoteCode = Literal[
     "stale_prices",
     "vol_static",
     "no_factor_model",
+    "factors_missing",
+    "factors_expected",
     "cornish_fisher_not_monotone",
     "volume_not_known",
     "nothing_at_risk",
@@ -53,6 +55,11 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
     "no_factor_model": (
         "The factor model does not know all of the book: parametric and Monte Carlo numbers are "
         "not stated."
+    ),
+    "factors_missing": ("Too little is known of {count} factor(s): what these did is in SPECIFIC."),
+    "factors_expected": (
+        "{count} position(s) move as the factor model says in sessions in which a factor is not "
+        "known: it counts as expected given the others."
     ),
     "cornish_fisher_not_monotone": (
         "The book's skewness and kurtosis are outside what a Cornish-Fisher quantile can follow."
@@ -93,6 +100,7 @@ def notes_of(
     risk = payload["measures"]["value_at_risk"][0]
     count, options = scenarios.count, held.is_option & held.modelled
     too_short = bool(np.isnan(risk[0, 0])) and bool(held.modelled.any())
+    missing = int((~frame.factor_model.available).sum())
     no_model = bool(np.isnan(risk[_NORMAL, 0]) and np.isfinite(risk[0, 0]))
     found: dict[NoteCode, tuple[bool, int]] = {
         "net_asset_value_not_positive": (payload["net_asset_value"] < LEAST_AMOUNT, 0),
@@ -104,6 +112,8 @@ def notes_of(
         "stale_prices": _counted(_stale(frame, held)),
         "vol_static": (bool(options.any()) and not scenarios.gains.volatility_moves, 0),
         "no_factor_model": (no_model, 0),
+        "factors_missing": (missing > 0 and bool(held.modelled.any()) and not no_model, missing),
+        "factors_expected": _counted(held.modelled & scenarios.expected[held.underlying]),
         "cornish_fisher_not_monotone": (
             bool(np.isnan(risk[_CORNISH_FISHER, 0]) and risk[_NORMAL, 0] > 0 and not too_short),
             0,
@@ -131,7 +141,8 @@ def status_of(frame: Frame, held: Held, payload: Mapping[str, Any], account: int
     if np.isnan(risk[0]).all():
         return "insufficient"
     invalid = frame.valuations[account].coverage.invalid_positions
-    if np.isnan(risk[[0, _NORMAL]]).any() or invalid or not held.modelled.all():
+    lacking = held.modelled.any() and not frame.factor_model.available.all()
+    if np.isnan(risk[[0, _NORMAL]]).any() or invalid or not held.modelled.all() or lacking:
         return "partial"
     return "stale" if _stale(frame, held).any() else "ok"
 

@@ -53,9 +53,8 @@ def _by_factor(
     book: BookAtRisk, whole: TailRisk, normal: NormalRisk, place: int, worst: IntArray
 ) -> dict[str, Any]:
     scenarios, model = book.scenarios, book.frame.factor_model
-    exposure = normal.parts.exposures[book.account]
-    every = np.arange(len(model.factors))
-    by_factor = exposure[:, None] * scenarios.factors.filtered(scenarios.count, every)[:, worst]
+    exposure, known = normal.parts.exposures[book.account], np.flatnonzero(model.available)
+    by_factor = exposure[:, None] * scenarios.factors.filtered(scenarios.count, known)[:, worst]
     specific = book.filtered[:, worst].sum(axis=0) - by_factor.sum(axis=0)
     rows = np.concatenate((by_factor, specific[None]))
     owner = np.zeros(len(rows), dtype=np.int64)
@@ -64,13 +63,20 @@ def _by_factor(
         normal.parts.factor_contributions[book.account], normal.parts.specific_share[book.account]
     )
     volatility = normal.volatility[0][book.account : book.account + 1]
-    return table(
-        factor=[*model.factors, SPECIFIC],
-        exposure=np.append(exposure, np.nan),
-        value_at_risk=parts.value_at_risk[:, place],
-        expected_shortfall=parts.expected_shortfall[:, place],
-        normal_value_at_risk=_of_any(book, share * normal_risk(volatility).value_at_risk[0, place]),
-    )
+    columns = {
+        "exposure": np.append(exposure, np.nan),
+        "value_at_risk": parts.value_at_risk[:, place],
+        "expected_shortfall": parts.expected_shortfall[:, place],
+        "normal_value_at_risk": _of_any(
+            book, share * normal_risk(volatility).value_at_risk[0, place]
+        ),
+    }
+    named = np.append(known, len(model.factors))
+    # Nothing is said of a factor that is not available.
+    shown = {name: np.full(len(model.factors) + 1, np.nan) for name in columns}
+    for name, values in columns.items():
+        shown[name][named] = values
+    return table(factor=[*model.factors, SPECIFIC], **shown)
 
 
 def _of_any(book: BookAtRisk, parts: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from risk_engine.engine.frame import NO_CONTRACT, Frame
-from risk_engine.engine.histories import factor_returns, number_of
+from risk_engine.engine.histories import factor_returns, lacks_factors, number_of
 from risk_engine.engine.known_options import grid_of
 from risk_engine.engine.underlyings import NO_UNDERLYING, VOLATILITY_INDEX
 from risk_engine.quant.backtest import DAYS
@@ -91,8 +91,9 @@ class Scenarios:
 
     `underlyings` and `factors` are whole histories, completed from the factor model; a column with
     NaN is of something not `modelled`. `proxied` (underlyings,) has no history of its own, or rests
-    on the factor model for more than a fifth of the scenarios. `key` numbers the underlyings'
-    names.
+    on the factor model for more than a fifth of the scenarios; `expected` (underlyings,) rests on
+    it in a scenario in which a factor is not known and counts as expected. `key` numbers the
+    underlyings' names.
     """
 
     sessions: tuple[date, ...]
@@ -100,6 +101,7 @@ class Scenarios:
     factors: Series
     modelled: BoolArray
     proxied: BoolArray
+    expected: BoolArray
     key: KeyArray
     gains: OptionGains
 
@@ -146,12 +148,15 @@ def scenarios_of(frame: Frame) -> Scenarios:
     own_share = is_own[sessions - count :].sum(axis=0) / max(count, 1)
     proxied = frame.proxied | (own_share < MIN_COVERAGE)
     underlyings = Series.of(returns)
+    lacking = lacks_factors(frame.factor_model)[sessions - count :]
+    expected = (~is_own[sessions - count :] & lacking[:, None]).any(axis=0)
     return Scenarios(
         sessions=dates[len(dates) - count :],
         underlyings=underlyings,
         factors=Series.of(factor_returns(frame.factor_model)),
         modelled=modelled,
         proxied=np.asarray(proxied & modelled),
+        expected=np.asarray(expected & modelled),
         key=np.array([number_of(key) for key in frame.underlyings.keys], dtype=np.uint64),
         gains=_option_gains(frame, underlyings, modelled, count),
     )
@@ -172,8 +177,6 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
     modelled &= ~is_option | priced[contract]
     proxied = modelled.copy()
     proxied[modelled] = scenarios.proxied[underlying[modelled]]
-    damped = np.ones(len(frame.contracts) + 1)
-    damped[scenarios.gains.known] = scenarios.gains.return_damping
     return Held(
         row=row,
         account=exposures.account[row],
@@ -182,7 +185,7 @@ def held_in(frame: Frame, scenarios: Scenarios) -> Held:
         is_option=is_option,
         units=units,
         dollar_delta=dollar_delta,
-        sensitivity=dollar_delta * damped[contract],
+        sensitivity=exposures.sensitivity[row],
         modelled=modelled,
         proxied=proxied,
     )

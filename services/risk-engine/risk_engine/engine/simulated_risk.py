@@ -7,6 +7,7 @@ import numpy as np
 
 from risk_engine.engine.digests import digest_of
 from risk_engine.engine.frame import Frame
+from risk_engine.engine.risk_model import risk_model
 from risk_engine.engine.risk_scenarios import Held, OptionGains, Scenarios
 from risk_engine.quant.gain_tables import gain_tables, gains, places
 from risk_engine.quant.monte_carlo import (
@@ -25,7 +26,8 @@ from risk_engine.quant.value_at_risk import TailRisk, historical_risk
 class SimulatedRisk:
     """Monte Carlo VaR and ES of all books, (books, confidences), with proxied holdings and without.
 
-    NaN for a book with a holding that the factor model does not know.
+    NaN for a book with a holding that the factor model does not know; `observed` only where that is
+    no proxied one.
     """
 
     whole: TailRisk
@@ -34,26 +36,34 @@ class SimulatedRisk:
 
 def simulate(frame: Frame, scenarios: Scenarios, held: Held) -> SimulatedRisk:
     """Simulate the modelled holdings of all books; `held` are in the order of their accounts."""
-    model = frame.factor_model
-    known = np.isfinite(model.loadings).all(axis=1) & np.isfinite(model.specific_variance)
+    model = risk_model(frame.factor_model)
     held = held.part(held.modelled)
     books = len(frame.books)
-    unknown = np.bincount(held.account[~known[held.underlying]], minlength=books) > 0
+    # In the order of `pnl`: without proxied holdings, and what these add.
+    unknown = np.array(
+        [
+            np.bincount(held.account[some & ~model.known[held.underlying]], minlength=books) > 0
+            for some in (~held.proxied, held.proxied)
+        ]
+    )
     if not _is_covariance(model.covariance):
         unknown[:] = True
     pnl = np.zeros((2, books, DRAWS))
     if not unknown.all():
-        draws = frame.memo.once(
-            "draws", digest_of(model.covariance), lambda: draw(model.covariance)
-        )
+        # A factor that is not known is drawn and moves nothing, so that the others' draws stay.
+        use = frame.factor_model.available
+        covariance, betas = np.eye(len(use)), np.zeros((len(model.loadings), len(use)))
+        covariance[np.ix_(use, use)] = model.covariance
+        betas[:, use] = np.where(model.known[:, None], model.loadings, 0.0)
+        draws = frame.memo.once("draws", digest_of(covariance), lambda: draw(covariance))
         symbols = FactorModel(
-            np.where(known[:, None], model.loadings, 0.0),
-            np.sqrt(np.where(known, model.specific_variance, 0.0)),
+            betas,
+            np.sqrt(np.where(model.known, model.specific_variance, 0.0)),
             scenarios.key,
         )
         _add_linear(pnl, draws, symbols, held)
         _add_options(pnl, draws, symbols, scenarios.gains, held.part(held.is_option))
-    pnl[:, unknown] = np.nan
+    pnl[unknown] = np.nan
     observed, proxied = pnl
     whole = historical_risk(observed + proxied)
     # Without proxied holdings both are the same draws.

@@ -16,7 +16,7 @@ from risk_engine.quant.conditional import (
     plausibility,
     spread_shocks,
 )
-from risk_engine.quant.factors import FACTORS
+from risk_engine.quant.factors import FACTORS, market_slope
 from risk_engine.quant.margin import maintenance_margin
 from risk_engine.quant.panel import BoolArray, FloatArray
 from risk_engine.quant.stress import Moves, underlying_moves, volatility_shock
@@ -209,11 +209,11 @@ def _market_slopes(inputs: StressInputs, legs: FloatArray) -> FloatArray:
             for name in (_MARKET_FUND, *FUNDS)
         ]
     )
-    market = funds[:, 0] - funds[:, 0].mean()
-    spreads = _spreads(funds, legs[:, :-1])
-    slopes = market @ spreads / (market @ market)
+    market, spreads = funds[:, 0], _spreads(funds, legs[:, :-1])
+    # Each factor's slope over the sessions that both are known of, as its own definition has it.
+    slopes = np.array([market_slope(spread, market) for spread in spreads.T])
     slopes[[AXIS.market, AXIS.rates]] = 0.0
-    return np.asarray(slopes)
+    return slopes
 
 
 def _spreads(funds: FloatArray, legs: FloatArray) -> FloatArray:
@@ -252,7 +252,7 @@ def _specific_deviation(
     inputs: StressInputs, scenarios: Sequence[Scenario], counted: BoolArray
 ) -> FloatArray:
     # Of the underlyings that count, (underlyings,).
-    deltas = np.where(counted, inputs.frame.dollar_deltas, 0.0)
+    deltas = np.where(counted, inputs.frame.sensitivities, 0.0)
     variance = inputs.frame.factor_model.specific_variance
     owner, row = np.nonzero(deltas)
     horizon = np.array([float(one.horizon) for one in scenarios])

@@ -286,17 +286,17 @@ def _ranges(frame: Frame, logs: FloatArray, column: IntArray) -> FloatArray:
 
 
 def _held(frame: Frame, account: int, found: Columns) -> dict[str, Any]:
-    deltas, nav = frame.dollar_deltas[account], float(frame.net_asset_value[account])
+    amounts, nav = frame.sensitivities[account], float(frame.net_asset_value[account])
     histories = frame.return_histories
-    held = np.flatnonzero(deltas)
-    held = held[np.argsort(-np.abs(deltas[held]), kind="stable")]
+    held = np.flatnonzero(amounts)
+    held = held[np.argsort(-np.abs(amounts[held]), kind="stable")]
     keys = [frame.underlyings.keys[row] for row in held]
     volatility = found["volatility"][held].T
     return table(
         symbol=[key.symbol for key in keys],
         subtype=[key.subtype for key in keys],
-        dollar_delta=deltas[held],
-        weight=deltas[held] / (nav if nav >= LEAST_AMOUNT else np.nan),
+        dollar_delta=frame.dollar_deltas[account, held],
+        weight=amounts[held] / (nav if nav >= LEAST_AMOUNT else np.nan),
         **{f"volatility_{window}d": volatility[place] for place, window in enumerate(WINDOWS)},
         ewma=found["ewma"][held],
         forecast=found["forecast"][held],

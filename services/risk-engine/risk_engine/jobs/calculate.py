@@ -30,7 +30,7 @@ from risk_engine.domain import (
 from risk_engine.engine.chunk import Calculated, StoredBook
 from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
 from risk_engine.jobs.pool import Pool
-from risk_engine.jobs.stopwatch import calculate_in_time
+from risk_engine.jobs.stopwatch import calculate_in_time, seconds_by_part
 from risk_engine.repository import EVERY_ENGINE, Standing, Store
 
 log = structlog.get_logger()
@@ -152,7 +152,8 @@ class Calculator:
             answers, spans = await self.pool.run(calculate_in_time, books, market)
             for name, began, ended in spans:
                 past_step(name, began, ended)
-                metrics.observe(Metric.CALCULATION_SECONDS, (ended - began) / 1e9, engine=name)
+        for name, seconds in seconds_by_part(spans).items():
+            metrics.observe(Metric.CALCULATION_SECONDS, seconds, engine=name)
         metrics.observe(Metric.CHUNK_BOOKS, len(books))
         _log_faults(books, answers)
         return answers

@@ -13,6 +13,8 @@ from risk_engine.quant.panel import FloatArray, IntArray
 
 CUT = 0.7
 """Correlation from which groups are one."""
+FLAT = 1e-7
+"""Of the gross: a volatility below it is what rounding leaves of a perfect hedge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,8 @@ class ClusterRisk:
 
     `net` is the volatility of the group by itself, hedges within it offset; `gross` the sum of its
     members' own; `share` its part of the portfolio's variance: below zero for a hedge of the rest,
-    adding up to 1, NaN where the portfolio has none.
+    adding up to 1, NaN where the portfolio has none: a volatility below FLAT of its `gross` is what
+    rounding leaves.
     """
 
     net: FloatArray
@@ -79,10 +82,12 @@ def cluster_risk(exposures: FloatArray, covariance: FloatArray, labels: IntArray
     variance = np.einsum("ig,ij,jg->g", held, covariance, held, optimize=True)
     whole = float(exposures @ covariance @ exposures)
     contribution = held.T @ (covariance @ exposures)
+    gross = member.T @ (np.abs(exposures) * np.sqrt(np.diag(covariance)))
+    varies = whole > (FLAT * gross.sum()) ** 2
     return ClusterRisk(
         net=np.sqrt(np.maximum(variance, 0.0)),
-        gross=member.T @ (np.abs(exposures) * np.sqrt(np.diag(covariance))),
-        share=contribution / whole if whole > 0 else np.full(len(contribution), np.nan),
+        gross=gross,
+        share=contribution / whole if varies else np.full(len(contribution), np.nan),
     )
 
 

@@ -91,13 +91,13 @@ def long_short(account: IntArray, amount: FloatArray, accounts: int) -> LongShor
     return LongShort(long, short, long - short, long + short)
 
 
-def beta_adjusted(pairs: Pairs, dollar_delta: FloatArray, beta: FloatArray) -> FloatArray:
-    """Return the exposure to the market, (accounts,): the sum of dollar deltas times betas.
+def beta_adjusted(pairs: Pairs, sensitivity: FloatArray, beta: FloatArray) -> FloatArray:
+    """Return the exposure to the market, (accounts,): the sum of sensitivities times betas.
 
-    `dollar_delta` is (pairs,), `beta` (underlyings,), to the market's return. A pair is left out
-    where either is NaN.
+    `sensitivity`, dollars per return of the underlying, is (pairs,), `beta` (underlyings,), to the
+    market's return. A pair is left out where either is NaN.
     """
-    return known_sum(pairs.account, dollar_delta * beta[pairs.underlying], pairs.accounts)
+    return known_sum(pairs.account, sensitivity * beta[pairs.underlying], pairs.accounts)
 
 
 def notional(units: FloatArray, spot: FloatArray) -> FloatArray:

@@ -98,6 +98,20 @@ def residual(spreads: FloatArray, market: FloatArray) -> FloatArray:
     return np.asarray(spreads - slope * market[:, np.newaxis])
 
 
+def market_slope(spread: FloatArray, market: FloatArray) -> float:
+    """Return the least-squares slope of a spread on the market, both (sessions,).
+
+    Over the sessions in which both are known; NaN with fewer than LEAST_RESIDUAL_WINDOW of them, or
+    where the market stands still.
+    """
+    known = np.isfinite(spread) & np.isfinite(market)
+    away = market[known] - market[known].mean() if known.any() else market[known]
+    square = float(away @ away)
+    if len(away) < LEAST_RESIDUAL_WINDOW or square == 0:
+        return float("nan")
+    return float(away @ spread[known]) / square
+
+
 def estimate_loadings(
     factors: FloatArray, excess: FloatArray, prior: Prior, least_variance: FloatArray
 ) -> Loadings:

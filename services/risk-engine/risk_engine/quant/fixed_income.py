@@ -82,6 +82,20 @@ def rate_pnl(
     return np.asarray(value * (-duration * yield_change + convexity * yield_change**2 / 2))
 
 
+def carried_over(rate: FloatArray, most: int) -> FloatArray:
+    """Return yields with gaps of at most `most` sessions at the level before them, (sessions,).
+
+    The bond market rests on days on which shares trade: all that yields then moved by is seen when
+    it opens again. What is not known at the end has not been said yet, and stays NaN.
+    """
+    place = np.arange(len(rate))
+    known = np.isfinite(rate)
+    before = np.maximum.accumulate(np.where(known, place, -1))
+    after = np.minimum.accumulate(np.where(known, place, len(rate))[::-1])[::-1]
+    bridged = ~known & (before >= 0) & (after < len(rate)) & (after - before <= most + 1)
+    return np.where(bridged, rate[np.maximum(before, 0)], rate)
+
+
 def yield_changes(rate: FloatArray) -> FloatArray:
     """Return changes from one session to the next, first axis; the first NaN, NaN over gaps."""
     change = np.full(rate.shape, np.nan)

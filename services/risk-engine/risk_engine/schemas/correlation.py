@@ -73,7 +73,9 @@ class CorrelatedUnderlying(Answer):
 
     symbol: str
     dollar_delta: Money = Field(description="Signed, options at their delta")
-    weight: Number | None = Field(description="dollar_delta / net asset value")
+    weight: Number | None = Field(
+        description="dollar_delta / net asset value; of options on the VIX what their future moves"
+    )
     volatility: Number = Field(description="Of 252 sessions, per year")
     observations: int
     cluster: int = Field(description="Place in `clusters`")

@@ -1,6 +1,7 @@
 """Correlations and diversification, under the names existing clients know."""
 
 from datetime import UTC, date, datetime, time
+from math import isnan
 from typing import Literal
 from uuid import UUID
 
@@ -28,10 +29,22 @@ class DataQuality(Answer):
     data_days: int
 
 
+class UnknownPair(Answer):
+    """Two holdings whose correlation is not shown, and why."""
+
+    first: str
+    second: str
+    reason: Literal["too_few_common_sessions"] = "too_few_common_sessions"
+    common_sessions: int = Field(description="Fewer than `min_overlap`")
+
+
 class MatrixData(Answer):
-    """Correlations by symbol and symbol; the diagonal is 1, a pair with too little in common 0."""
+    """Correlations by symbol and symbol: 1 on the diagonal, none where too little is in common."""
 
     matrix: dict[str, dict[str, Number]]
+    unknown_pairs: list[UnknownPair] = Field(
+        description="Those without an entry in `matrix`, each once, in its order"
+    )
     average_correlation: Number = Field(
         description="Signed mean of the pairs shown that have `min_overlap` sessions in common"
     )
@@ -130,12 +143,20 @@ def correlation_matrix(
     result = _read(known)
     reason, message = _why(known, result)
     metadata = {"requested_lookback_days": lookback_days, "min_overlap": min_overlap}
-    matrix = None if result is None else _known_pairs(result, max_symbols, min_overlap)
+    matrix = common = None
+    if result is not None and result.symbols is not None:
+        matrix, common = _known_pairs(result, len(result.symbols), max_symbols, min_overlap)
     average = float("nan") if matrix is None else mean_correlation(matrix)
     if result is not None and matrix is not None and np.isnan(average):
         reason = "insufficient_data"
         message = f"No two holdings have {min_overlap} of {result.sessions} sessions in common."
-    if result is None or matrix is None or result.symbols is None or np.isnan(average):
+    if (
+        result is None
+        or matrix is None
+        or common is None
+        or result.symbols is None
+        or np.isnan(average)
+    ):
         return CorrelationMatrix(
             available=False,
             data=None,
@@ -147,7 +168,8 @@ def correlation_matrix(
     return CorrelationMatrix(
         available=True,
         data=MatrixData(
-            matrix=_by_symbol(symbols, np.nan_to_num(matrix)),
+            matrix=_by_symbol(symbols, matrix),
+            unknown_pairs=_unknown_pairs(symbols, matrix, common),
             average_correlation=average,
         ),
         data_quality=None,
@@ -230,26 +252,36 @@ def _quality(result: CorrelationOut | None, reason: Unavailable, message: str) -
     )
 
 
-def _known_pairs(result: CorrelationOut, most: int, min_overlap: int) -> FloatArray | None:
-    # Correlations of the largest symbols; NaN of a pair with too little in common.
-    if result.symbols is None:
-        return None
-    size = len(result.symbols)
+def _known_pairs(
+    result: CorrelationOut, size: int, most: int, min_overlap: int
+) -> tuple[FloatArray, FloatArray]:
+    # Correlations of the largest symbols, NaN of a pair with too little in common, and how much
+    # that is.
     matrix = unpack_upper(np.array(result.correlation), size)
     if isinstance(result.common, int):
-        common = np.full((size, size), result.common)
+        common = np.full((size, size), float(result.common))
     else:
         common = unpack_upper(np.array(result.common), size)
     matrix[common < min_overlap] = np.nan
     np.fill_diagonal(matrix, 1.0)
-    return matrix[:most, :most]
+    return matrix[:most, :most], common[:most, :most]
 
 
 def _by_symbol(symbols: list[str], matrix: FloatArray) -> dict[str, dict[str, float]]:
+    # What is not known has no entry: the released contract has no nulls, and 0 would be a number.
     return {
-        symbol: dict(zip(symbols, row, strict=True))
+        symbol: {other: one for other, one in zip(symbols, row, strict=True) if not isnan(one)}
         for symbol, row in zip(symbols, matrix.tolist(), strict=True)
     }
+
+
+def _unknown_pairs(symbols: list[str], matrix: FloatArray, common: FloatArray) -> list[UnknownPair]:
+    return [
+        UnknownPair(
+            first=symbols[first], second=symbols[second], common_sessions=int(common[first, second])
+        )
+        for first, second in np.argwhere(np.triu(np.isnan(matrix), 1)).tolist()
+    ]
 
 
 def _score(result: CorrelationOut) -> ScoreData | None:

@@ -117,6 +117,12 @@ def metrics(portfolio_id: UUID, known: Known | None) -> Metrics:
     return Metrics(portfolio_id=portfolio_id, metrics=listed)
 
 
+def engines_behind(name: str) -> frozenset[EngineName]:
+    """Return the engines that a metric is explained from; a scenario's for a name of none."""
+    metric = catalogue().get(name, catalogue()[SCENARIO])
+    return frozenset((metric.engine, *(one.engine or metric.engine for one in metric.inputs)))
+
+
 def explanation(portfolio_id: UUID, known: Known | None, name: str) -> Explanation | None:
     """Explain a metric of a portfolio; None where there is no such metric."""
     engines = engines_of(known)

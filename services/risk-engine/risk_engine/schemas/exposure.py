@@ -71,6 +71,11 @@ class UnderlyingOut(Answer):
     sector: str
     value: Money | None
     dollar_delta: Money | None = Field(description="q m delta S")
+    sensitivity: Money | None = Field(
+        None,
+        description="Gain for a return of one: dollar_delta, less of options on the VIX, whose "
+        "futures move by less than the index",
+    )
     dollar_gamma: Money | None = Field(description="Change of the dollar delta for 1 %")
     vega: Money | None = Field(description="Per volatility point")
     beta: Number | None = Field(description="To the market")

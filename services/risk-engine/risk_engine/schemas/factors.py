@@ -104,7 +104,10 @@ class PositionFactors(Answer):
     symbol: str
     underlying: str
     asset_class: AssetClass
-    dollar_delta: Money | None = Field(description="What it counts with; options at their delta")
+    dollar_delta: Money | None = Field(
+        description="What it counts with; options at their delta, those on the VIX at what their "
+        "future moves with the index"
+    )
     weight: Number | None = Field(description="dollar_delta / net asset value")
     loadings: list[Number | None] = Field(
         description="Per dollar of the underlying, in the order of `factors`"

@@ -116,7 +116,9 @@ class UnderlyingVolatility(Answer):
     symbol: str
     subtype: str | None = Field(description="Of a private asset")
     dollar_delta: Money = Field(description="Signed, options at their delta")
-    weight: Number | None = Field(description="dollar_delta / net asset value")
+    weight: Number | None = Field(
+        description="dollar_delta / net asset value; of options on the VIX what their future moves"
+    )
     volatility_21d: Number | None
     volatility_63d: Number | None
     volatility_252d: Number | None
