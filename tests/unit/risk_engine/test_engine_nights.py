@@ -11,6 +11,7 @@ import pytest
 
 from common import calendar
 from risk_engine.domain import History
+from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.snapshots import SnapshotRow, snapshots_of
 from tests.support.simulated import simulated_market
@@ -114,3 +115,13 @@ def test_a_night_without_quotes_takes_the_volatility_that_the_last_ones_implied(
     assert json.loads(rows[0].option_volatilities) == {SYMBOLS[3]: told[0][1]}
     assert [one.option_volatilities for one in rows[1:]] == [None] * 5
     assert all(one.option_prices for one in rows)
+
+
+def test_another_volatility_of_before_is_another_input():
+    market = simulated_market(SYMBOLS, NIGHTS[1])
+
+    def named(volatility):
+        history = History((), np.empty(0), np.empty(0), {}, {NIGHTS[0]: {SYMBOLS[3]: volatility}})
+        return Fingerprints(lay_out_chunk([BOOK], market, {}, [history]), {}).of(0, "m-1")
+
+    assert named(0.2) == named(0.2) != named(0.21)
