@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from fastapi import Response
@@ -253,6 +255,28 @@ async def test_rates_that_came_late_are_in_a_new_panel(world):
     assert await rates(world, MONDAY, 1) == empty
 
 
+async def test_a_curve_that_is_late_is_asked_for_again(world):
+    world.market.without_curve = {MONDAY}
+    await world.created(book(["AAPL"]))
+    late = await rates(world, MONDAY, 1)
+    shown = pa.ipc.open_stream(late).read_all()["session"]
+    assert (len(shown), shown[-1].as_py()) == (2_599, FRIDAY)
+    # Once for each preparation, not until it comes.
+    asked = len(world.market.curves_asked)
+    await world.created(book(["AAPL"]))
+    assert world.market.curves_asked[asked:] == [(FRIDAY + timedelta(days=1), MONDAY)]
+    assert [event.panel_version for event in world.announced()] == [1, 1]
+
+    world.market.without_curve = set()
+    await world.created(book(["AAPL"]))
+    assert [event.panel_version for event in world.announced()] == [1, 1, 2]
+    assert len(pa.ipc.open_stream(await rates(world, MONDAY, 2)).read_all()) == 2_600
+    # What was published stays as it was.
+    assert await rates(world, MONDAY, 1) == late
+    await world.created(book(["AAPL"]))
+    assert len(world.market.curves_asked) == asked + 2
+
+
 async def test_a_panel_of_before_there_were_snapshots_stays_as_it_was(world):
     """As the migration leaves it: of the old format, its books' options not known."""
     held = book(["AAPL", option("A", "MSFT")])
@@ -333,3 +357,49 @@ async def rates(world: World, as_of: date, version: int) -> bytes:
     )
     assert answer.status_code == 200, answer.text
     return answer.content
+
+
+async def earlier(world: World, version: int, **wanted: Any):
+    answer = await world.harness.http.post(
+        f"/internal/panel/{MONDAY}/{version}/earlier", json=wanted, headers=world.harness.internal
+    )
+    assert answer.status_code == 200, answer.text
+    return read(answer.content)
+
+
+async def test_what_acted_on_shares_before_a_panel_is_told_as_far_back_as_bars_are_loaded(world):
+    held = book(["AAPL"])
+    await world.created(held)
+    await world.requested(held, as_of=date(2025, 6, 2))
+    oldest = session_back(date(2025, 6, 2), 39)
+    first = date.fromisoformat((await world.metadata(MONDAY, 1))["sessions"][0])
+    settled = session_back(first, 5)
+    table, metadata = await earlier(
+        world,
+        1,
+        symbols=["AAPL", "MSFT"],
+        since=session_back(first, 100).isoformat(),
+        sessions=[settled.isoformat()],
+    )
+    history = world.market.history("AAPL", session_back(first, 100), session_back(first, 1))
+    acts = (history["split_ratio"] != 1) | (history["dividend"] != 0)
+    expected = history[acts | (history["session"] == np.datetime64(settled))]
+    assert len(expected) > 1 + acts.any()
+    assert set(table.column("symbol").to_pylist()) == {"AAPL"}
+    for name in ("session", "close", "split_ratio", "dividend"):
+        np.testing.assert_array_equal(table.column(name).to_numpy(), expected[name], name)
+    assert metadata["loaded_from"] == {"AAPL": oldest.isoformat()}
+    assert metadata["first_session"] == first.isoformat()
+
+
+async def test_nobody_but_a_service_is_told_what_came_before_a_panel(world):
+    await world.created(book(["AAPL"]))
+    address = f"/internal/panel/{MONDAY}/1/earlier"
+    wanted = {"symbols": ["AAPL"], "since": "2025-01-02", "sessions": []}
+    strange = await world.harness.http.post(address, json=wanted)
+    own = await world.harness.http.post(address, json=wanted, headers=world.harness.internal)
+    assert (strange.status_code, own.status_code) == (404, 200)
+    gone = await world.harness.http.post(
+        address.replace("/1/", "/9/"), json=wanted, headers=world.harness.internal
+    )
+    assert gone.status_code == 404

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -17,6 +19,7 @@ from common.client import ServiceClient
 from common.errors import Refused, Unavailable
 from risk_engine.clients import PanelGone, Panels
 from risk_engine.clients.columns import decode
+from risk_engine.clients.earlier import earlier_than
 from risk_engine.clients.memory import Memory
 from risk_engine.clients.panels import SYMBOLS_IN_ADDRESS
 from tests.support.neighbours import Neighbours
@@ -259,3 +262,57 @@ def stream(columns: dict[str, list[Any]], about: dict[str, Any]) -> bytes:
         writer.write_table(table)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
+
+
+async def test_what_came_before_a_panel_is_laid_out_beside_its_symbols(neighbours, panels):
+    Marketdata({"A": 1.0, "B": 2.0}).publish(neighbours)
+    market = await panels.market(AS_OF, 1, ["A", "B"])
+    opened, split, expiry = date(2024, 3, 1), date(2024, 5, 6), date(2024, 6, 21)
+    option = f"B {expiry} C 20"
+    asked = earlier_than(market.prices, [(opened, ["B", option, "ZZZ"]), (SESSIONS[2], ["A"])])
+    assert asked is not None
+    assert (asked.symbols, asked.since) == (("B",), opened)
+    # The session of the expiry and three before, one of them before a holiday.
+    assert [day.day for day in asked.sessions] == [17, 18, 20, 21]
+    assert earlier_than(market.prices, [(SESSIONS[0], ["A"])]) is None
+
+    def answer(request: Request) -> Response:
+        assert json.loads(request._body) == {
+            "symbols": ["B"],
+            "since": "2024-03-01",
+            "sessions": ["2024-06-17", "2024-06-18", "2024-06-20", "2024-06-21"],
+        }
+        metadata = {"loaded_from": {"B": "2024-01-02"}}
+        cells = {"open": 9.0, "high": 9.0, "low": 9.0, "close": 9.0, "dividend": 0.25}
+        table = pa.table(
+            {
+                "session": pa.array([split, expiry], pa.date32()),
+                "symbol": pa.array(["B", "B"], pa.string()),
+                **{name: pa.array([value, value]) for name, value in cells.items()},
+                "volume": pa.array([1, 1], pa.int64()),
+                "split_ratio": pa.array([2.0, 1.0]),
+            }
+        ).replace_schema_metadata({b"sigmasight": json.dumps(metadata)})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        return Response(sink.getvalue().to_pybytes())
+
+    neighbours.answers[f"POST /internal/panel/{AS_OF}/1/earlier"] = answer
+    found = await panels.earlier(market, asked)
+    assert found is not None
+    assert found.sessions == (split, *asked.sessions)
+    np.testing.assert_array_equal(found.split_ratio, [[1, 2], *[[1, 1]] * 4])
+    np.testing.assert_array_equal(found.dividend, [[0, 0.25], *[[0, 0]] * 3, [0, 0.25]])
+    np.testing.assert_array_equal(found.close[:, 1], [9, *[np.nan] * 3, 9])
+    assert found.loaded_from == {"B": date(2024, 1, 2)}
+    ledger = replace(market, earlier=found).ledger
+    assert (ledger.early, ledger.first_session) == (5, SESSIONS[0])
+
+
+async def test_a_marketdata_of_before_tells_nothing_of_what_came_before(neighbours, panels):
+    Marketdata({"A": 1.0}).publish(neighbours)
+    market = await panels.market(AS_OF, 1, ["A"])
+    asked = earlier_than(market.prices, [(date(2024, 3, 1), ["A"])])
+    assert asked is not None
+    assert await panels.earlier(market, asked) is None

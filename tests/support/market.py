@@ -56,6 +56,8 @@ class FakeMarket:
     bars_asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
     snapshots_asked: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
     curves_asked: list[tuple[date, date]] = field(default_factory=list)
+    without_curve: set[date] = field(default_factory=set)
+    """Sessions whose curve has not come yet."""
     benchmarks_asked: list[date] = field(default_factory=list)
     chains_asked: list[tuple[str, date]] = field(default_factory=list)
 
@@ -121,7 +123,8 @@ class FakeMarket:
         self.curves_asked.append((start, end))
         if trouble := self.trouble or self.speechless:
             raise trouble
-        sessions = np.array(calendar.sessions(start, end), "datetime64[D]")
+        days = [day for day in calendar.sessions(start, end) if day not in self.without_curve]
+        sessions = np.array(days, "datetime64[D]")
         curves = np.empty(len(sessions), CURVE)
         curves["session"] = sessions
         slope = np.arange(len(TENORS)) * 0.001

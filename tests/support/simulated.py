@@ -101,7 +101,7 @@ def _prices(
     rows = {session: row for row, session in enumerate(sessions)}
     symbols = tuple(sorted(histories))
     idle = {"split_ratio": 1.0, "dividend": 0.0}
-    tables = {
+    tables: dict[str, Any] = {
         name: np.full((len(sessions), len(symbols)), idle.get(name, np.nan))
         for name in ("open", "high", "low", "close", "volume", "split_ratio", "dividend")
     }

@@ -148,7 +148,8 @@ class Metric(Enum):
     )
     CONCLUSIONS_TOTAL = Spec(
         "counter",
-        "Portfolios that ended as `calculated`, `failed` or `superseded`.",
+        "Portfolios that ended as `calculated`, `failed` or `superseded`, or are `repeated`: their "
+        "history changed meanwhile.",
         ("outcome",),
         owner="risk-engine",
     )

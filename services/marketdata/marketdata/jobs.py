@@ -7,7 +7,7 @@ that is worked on twice, at once or again, comes to the same end.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -197,10 +197,15 @@ class Preparations:
     ) -> None:
         symbols = _shown(holdings, edition)
         # Each round moves something forward, here or in another worker; none is left at the end.
+        asked: Span | None = None
         while True:
             async with self.unit_of_work.begin() as unit:
                 state = await Columns(unit).state(edition, symbols)
             plan = what_is_lacking(symbols, state, edition, self.unit_of_work.clock())
+            if plan.curves == asked:
+                # The curves that did not come yet are asked for by the next preparation.
+                plan = replace(plan, curves=None)
+            asked = plan.curves or asked
             if not plan:
                 return
             if plan.profiles:

@@ -102,7 +102,7 @@ CURVES_LOADED = Table(
     Column("loaded_from", Date, nullable=False),
     Column("loaded_through", Date, nullable=False),
 )
-"""The days for which a source was asked for rates."""
+"""The days whose rates a source has given: to the last session of which it had a curve."""
 
 BENCHMARKS = Table(
     "benchmarks",
@@ -127,15 +127,16 @@ PANELS = Table(
     Column("first_session", Date, nullable=False),
     Column("format", Integer, nullable=False, server_default=text("1")),
     Column("curves_from", Date),
+    Column("curves_through", Date),
     Column("reference_from", Date),
     Column("reference", ARRAY(Text)),
     Column("cross_section", ARRAY(Text)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 """Every panel that was ever announced. Format 1 is from before there were snapshots and rates;
-`curves_from` is the oldest session of its rates, null where they came later; `reference_from` the
-oldest of its `reference`, whose symbols are sorted, both null before there was one; so is
-`cross_section`."""
+`curves_from` is the oldest session of its rates, null where they came later, `curves_through` the
+newest that was there, null for the panel's own; `reference_from` the oldest of its `reference`,
+whose symbols are sorted, both null before there was one; so is `cross_section`."""
 
 PANEL_COLUMNS = Table(
     "panel_columns",

@@ -50,6 +50,7 @@ def build(settings: Settings, platform: Platform) -> Service:
         Onboarding(onboarding),
         own_scenarios(settings.scenarios_file),
         ConvexityLimits(settings.gamma_limit, settings.vega_limit),
+        settings.results_kept,
     )
     worker = Worker(
         unit_of_work,

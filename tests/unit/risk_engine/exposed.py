@@ -89,6 +89,8 @@ def six_frame(*some_books: Book, market: Market | None = None) -> Frame:
             exposures,
             value=value,
             dollar_delta=by_hand("delta", spots, value),
+            # None of them is on the volatility index.
+            sensitivity=by_hand("delta", spots, value),
             dollar_gamma=by_hand("gamma", spots**2 / 100, nothing),
             vega=by_hand("vega", np.ones(len(units)), nothing),
         ),

@@ -42,7 +42,7 @@ def test_answers_are_made_and_written_in_a_thread(path):
     ("metric", "engines"),
     [
         ("net_asset_value", {"valuation"}),
-        ("no such metric", {"stress", "factors"}),
+        ("no such metric", {"stress", "factors", "greeks"}),
     ],
 )
 def test_a_metric_is_explained_from_the_engines_it_names(metric, engines):

@@ -75,7 +75,7 @@ def test_days_on_which_bonds_rest_silence_nothing(market):
     assert len(resting) > 15
     whole, told = (result(one, *MIXED) for one in (market, without_curves(market, *resting)))
     assert (whole.status, told.status) == ("ok", "ok")
-    assert told.payload["quality"]["of_gross_value"]["not_modelled"] == 0
+    assert told.payload["quality"]["of_gross_value"]["unmodelled"] == 0
     assert "factors_expected" not in codes(told)
     np.testing.assert_allclose(
         told.payload["measures"]["value_at_risk"],
@@ -101,7 +101,7 @@ def test_a_curve_that_is_late_is_not_taken_for_one_that_stood_still(market):
     assert np.isnan(factor_panel(late).returns[-1, RATES])
     answer, whole = result(late, *MIXED), result(market, *MIXED)
     assert answer.status == "ok"
-    assert answer.payload["quality"]["of_gross_value"]["not_modelled"] == 0
+    assert answer.payload["quality"]["of_gross_value"]["unmodelled"] == 0
     assert "factors_expected" in codes(answer)
     np.testing.assert_allclose(
         answer.payload["measures"]["value_at_risk"],
@@ -126,7 +126,7 @@ def test_a_fund_s_missing_close_makes_its_factor_what_the_others_say(market):
     np.testing.assert_array_equal(told, known)
 
     answer, whole = result(lacking, *MIXED), result(market, *MIXED)
-    assert answer.payload["quality"]["of_gross_value"]["not_modelled"] == 0
+    assert answer.payload["quality"]["of_gross_value"]["unmodelled"] == 0
     assert "factors_expected" in codes(answer)
     assert "factors_expected" not in codes(result(lacking, *SHARES))
     np.testing.assert_allclose(

@@ -36,7 +36,7 @@ HEADER = {
     "as_of": AS_OF,
     "panel_version": 1,
     "book_revision": 1,
-    "model_version": "greeks-2",
+    "model_version": "greeks-3",
 }
 
 

@@ -145,7 +145,7 @@ def test_what_is_left_without_proxies_loses_its_own_specific_part_alone():
 def test_specific_deviation_is_of_net_exposures_per_underlying():
     frame = frame_of(account(*EVERYTHING))
     variance = frame.factor_model.specific_variance
-    daily = (frame.dollar_deltas[0] ** 2 * np.nan_to_num(variance)).sum()
+    daily = (frame.sensitivities[0] ** 2 * np.nan_to_num(variance)).sum()
     (answer,) = stress.calculate(frame)
     for one in read(answer).scenarios:
         assert one.specific_deviation == pytest.approx(math.sqrt(21 * daily), abs=0.01)

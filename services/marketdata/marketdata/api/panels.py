@@ -16,7 +16,7 @@ from marketdata.domain import Code, Edition
 from marketdata.repository import Panels
 from marketdata.schemas import panel as wire
 from marketdata.schemas import rates
-from marketdata.schemas.panel import Selection
+from marketdata.schemas.panel import Earlier, Selection
 
 router = APIRouter()
 
@@ -60,6 +60,24 @@ async def select_from_panel(
     return Response(content, media_type=wire.MEDIA_TYPE)
 
 
+@router.post(
+    "/internal/panel/{as_of}/{version}/earlier",
+    dependencies=[Depends(internal)],
+    include_in_schema=False,
+)
+async def read_what_came_before_panel(
+    as_of: date, version: Version, wanted: Earlier, unit: Transaction
+) -> Response:
+    """Return splits and dividends of before a panel, as an Arrow IPC stream."""
+    panels = Panels(unit)
+    edition = await _edition(panels, as_of, version)
+    columns = await panels.earlier(
+        edition, version, printable(wanted.symbols), wanted.since, wanted.sessions
+    )
+    content = await asyncio.to_thread(wire.encode_earlier, edition, columns)
+    return Response(content, media_type=wire.MEDIA_TYPE)
+
+
 @router.get(
     "/internal/panel/{as_of}/{version}/rates",
     dependencies=[Depends(internal)],
@@ -71,12 +89,12 @@ async def read_rates_of_panel(
     """Return the Treasury's curves that a panel shows, as an Arrow IPC stream."""
     panels = Panels(unit)
     edition = await _edition(panels, as_of, version)
-    first = await panels.curves_from(edition, version)
+    shown = await panels.curves_shown(edition, version)
     # Weak: rates are the same in every panel that shows them, though each names its own version.
-    etag = "W/" + _etag(f"{as_of}.rates", f"{edition.source} from {first}")
+    etag = "W/" + _etag(f"{as_of}.rates", f"{edition.source} of {shown}")
     if _has(request, etag):
         return _unchanged(etag)
-    curves = await panels.curves(edition, first)
+    curves = await panels.curves(edition, shown)
     return _for_good(rates.encode(edition, version, curves), etag)
 
 

@@ -119,6 +119,8 @@ class PanelColumn:
     """Its bars within the panel's span; empty where the market had none."""
     snapshot: Snapshot = field(default_factory=Snapshot)
     """What is said of it at the panel's end."""
+    loaded_from: date | None = None
+    """The first day for which the provider was asked for bars; None while it was for none."""
 
     @property
     def is_priced(self) -> bool:
@@ -138,15 +140,23 @@ class PanelState:
     """None while the edition has no panel."""
     columns: Mapping[str, Column]
     curves: Span | None = None
-    """The days for which the provider was asked for rates."""
+    """The days whose rates the provider has given."""
     shows_curves: bool = False
-    """Whether they were all there when the newest panel was published."""
+    """Whether there were any when the newest panel was published."""
     has_benchmark: bool = True
     """Whether the provider was asked what its benchmark is made of at the edition's end."""
+    curves_shown_through: date | None = None
+    """The newest session of the rates that the newest panel shows; None for the edition's end."""
 
     def has_curves(self, edition: Edition) -> bool:
-        """Say whether the provider was asked for all the rates of an edition."""
-        return gap(self.curves, edition.rates) is None
+        """Say whether there are rates of an edition, the newest of which may still come."""
+        return self.curves_through(edition) is not None
+
+    def curves_through(self, edition: Edition) -> date | None:
+        """Return the newest session of the rates that a panel published now would show."""
+        if self.curves is None or self.curves.first > edition.rates.first:
+            return None
+        return min(self.curves.last, edition.as_of)
 
     def news(self, edition: Edition) -> tuple[Column, ...] | None:
         """Return what a new panel would show besides, None where there is no need of one.
@@ -158,7 +168,9 @@ class PanelState:
             for column in self.columns.values()
             if not column.published and column.is_complete(edition)
         )
-        adds_curves = self.has_curves(edition) and not self.shows_curves
+        through = self.curves_through(edition)
+        shown = (self.curves_shown_through or edition.as_of) if self.shows_curves else None
+        adds_curves = through is not None and (shown is None or shown < through)
         return columns if columns or adds_curves or self.version is None else None
 
 

@@ -73,6 +73,9 @@ class Columns:
                 func.max(PANELS.c.version).label("version"),
                 # Once a panel of the edition has shown rates, all that follow do.
                 func.min(PANELS.c.curves_from).label("shown_from"),
+                func.max(func.coalesce(PANELS.c.curves_through, PANELS.c.as_of))
+                .filter(PANELS.c.curves_from.is_not(None))
+                .label("shown_through"),
             )
             .where(is_of(edition))
             .subquery()
@@ -222,6 +225,7 @@ def _state_of(rows: Sequence[Row[Any]]) -> PanelState:
         columns={row.symbol: _column_of(row) for row in rows if row.symbol is not None},
         curves=span_of(panel.curves_from, panel.curves_through),
         shows_curves=panel.shown_from is not None,
+        curves_shown_through=panel.shown_through,
         has_benchmark=panel.has_benchmark,
     )
 

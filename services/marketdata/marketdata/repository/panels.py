@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
+    Date,
     Row,
     Subquery,
     and_,
+    any_,
     func,
     insert,
     literal,
+    or_,
     select,
     true,
 )
@@ -88,6 +92,7 @@ class Panels:
                 first_session=edition.span.first,
                 format=edition.format,
                 curves_from=edition.rates.first if state.has_curves(edition) else None,
+                curves_through=state.curves_through(edition),
                 reference_from=edition.reference and edition.reference.span.first,
                 reference=edition.reference and sorted(edition.reference.symbols),
                 cross_section=None
@@ -136,24 +141,26 @@ class Panels:
         shares = None if row.cross_section is None else frozenset(row.cross_section)
         return Edition(Source(row.provider, row.model_version), span, row.format, reference, shares)
 
-    async def curves_from(self, edition: Edition, version: int) -> date | None:
-        """Return the oldest session of a panel's rates; None where they came after it."""
+    async def curves_shown(self, edition: Edition, version: int) -> Span | None:
+        """Return the sessions of a panel's rates; None where they came after it."""
         found = await self._connection.execute(
-            select(PANELS.c.curves_from).where(
-                PANELS.c.as_of == edition.as_of, PANELS.c.version == version
-            )
+            select(
+                PANELS.c.curves_from,
+                func.coalesce(PANELS.c.curves_through, PANELS.c.as_of).label("through"),
+            ).where(PANELS.c.as_of == edition.as_of, PANELS.c.version == version)
         )
-        first: date | None = found.scalar_one()
-        return first
+        row = found.one()
+        return None if row.curves_from is None else Span(row.curves_from, row.through)
 
-    async def curves(self, edition: Edition, first: date | None) -> Curves:
-        """Return the rates of an edition from a session on; none where that is none."""
+    async def curves(self, edition: Edition, shown: Span | None) -> Curves:
+        """Return the rates of an edition in a span of sessions; none where that is none."""
+        first, last = shown or (None, None)
         rows = await self._connection.execute(
             select(CURVES.c.session, CURVES.c.rates)
             .where(
                 CURVES.c.provider == edition.source.provider,
                 CURVES.c.model_version == edition.source.model_version,
-                CURVES.c.session.between(first, edition.as_of),
+                CURVES.c.session.between(first, last),
             )
             .order_by(CURVES.c.session)
         )
@@ -214,13 +221,43 @@ class Panels:
 
         The bars are those of a span, the panel's own unless given.
         """
+        wanted = BARS.c.session.between(*(span or edition.span))
+        return await self._columns_with(edition, version, symbols, wanted)
+
+    async def earlier(
+        self,
+        edition: Edition,
+        version: int,
+        symbols: Collection[str],
+        since: date,
+        sessions: Collection[date],
+    ) -> Sequence[PanelColumn]:
+        """Return columns of a panel with bars from before it: the splits and dividends of old.
+
+        That is since a day, as far as bars are loaded, and the bars of some sessions besides.
+        """
+        acts = or_(BARS.c.split_ratio != 1, BARS.c.dividend != 0)
+        wanted = and_(
+            BARS.c.session >= since,
+            BARS.c.session < edition.span.first,
+            or_(acts, BARS.c.session == any_(literal(sorted(sessions), ARRAY(Date)))),
+        )
+        return await self._columns_with(edition, version, symbols, wanted)
+
+    async def _columns_with(
+        self,
+        edition: Edition,
+        version: int,
+        symbols: Collection[str] | None,
+        wanted: ColumnElement[bool],
+    ) -> Sequence[PanelColumn]:
         shown = _shown(edition, version, symbols)
         bars = (
             select(bar_rows.packed_bars().label("packed"))
             .where(
                 BARS.c.symbol == SECURITIES.c.symbol,
                 BARS.c.column_version == SECURITIES.c.column_version,
-                BARS.c.session.between(*(span or edition.span)),
+                wanted,
             )
             .lateral("bars_of_column")
         )
@@ -256,6 +293,7 @@ def _columns_of(rows: Sequence[Row[Any]]) -> list[PanelColumn]:
             reason=row.reason,
             history=bar_rows.unpack(row.packed),
             snapshot=snapshot_of(row),
+            loaded_from=row.loaded_from,
         )
         for row in rows
     ]

@@ -81,28 +81,36 @@ class Snapshots:
         return None if row is None else Benchmark(row.name, row.as_of, row.weights)
 
     async def add_curves(self, edition: Edition, span: Span, curves: Curves) -> None:
-        """Add a span's curves, unless another worker was faster."""
+        """Add a span's curves, unless another worker was faster.
+
+        What came is loaded: of the newest sessions a curve may come hours after the close. Of the
+        oldest none will come, and nobody asks again.
+        """
         source = edition.source
         await lock(self._connection, f"{METADATA.schema}.curves")
-        if gap(await self._loaded(source), edition.rates) != span:
+        before = await self._loaded(source)
+        if gap(before, edition.rates) != span:
+            return
+        came: list[date] = curves["session"].tolist()
+        is_older = before is not None and span.last < before.first
+        through = span.last if is_older else max(came, default=None)
+        if through is None:
             return
         key = {"provider": source.provider, "model_version": source.model_version}
-        loaded = {**key, "loaded_from": span.first, "loaded_through": span.last}
+        loaded = {**key, "loaded_from": span.first, "loaded_through": through}
         statement = upsert(CURVES_LOADED).values(loaded)
         await self._connection.execute(
             statement.on_conflict_do_update(
                 index_elements=list(key),
                 set_={
                     "loaded_from": func.least(CURVES_LOADED.c.loaded_from, span.first),
-                    "loaded_through": func.greatest(CURVES_LOADED.c.loaded_through, span.last),
+                    "loaded_through": func.greatest(CURVES_LOADED.c.loaded_through, through),
                 },
             )
         )
         rows = [
             {**key, "session": session, "rates": rates}
-            for session, rates in zip(
-                curves["session"].tolist(), curves["rates"].tolist(), strict=True
-            )
+            for session, rates in zip(came, curves["rates"].tolist(), strict=True)
         ]
         if rows:
             await self._connection.execute(upsert(CURVES), rows)

@@ -6,6 +6,7 @@ snapshots. Panels of format 1 have the first alone.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +60,17 @@ class Selection(BaseModel):
     """Which symbols of a panel are wanted."""
 
     symbols: list[str] = Field(max_length=50_000)
+
+
+class Earlier(BaseModel):
+    """What is wanted of the time before a panel: splits and dividends since a day.
+
+    And the bars of some sessions besides, of all the symbols.
+    """
+
+    symbols: list[str] = Field(max_length=50_000)
+    since: date
+    sessions: list[date] = Field(max_length=5_000)
 
 
 def encode(
@@ -120,6 +132,23 @@ def encode_reference(
             )
         )
     return streams(tables)
+
+
+def encode_earlier(edition: Edition, columns: Sequence[PanelColumn]) -> bytes:
+    """Return what came before a panel, columns sorted by symbol, as an Arrow table like its bars.
+
+    `loaded_from` says from which day on nothing is missing, by symbol.
+    """
+    metadata = {
+        "as_of": edition.as_of.isoformat(),
+        "first_session": edition.span.first.isoformat(),
+        "loaded_from": {
+            column.symbol: column.loaded_from.isoformat()
+            for column in columns
+            if column.loaded_from is not None
+        },
+    }
+    return streams([_bars(columns, metadata)])
 
 
 def streams(tables: Iterable[pa.Table]) -> bytes:

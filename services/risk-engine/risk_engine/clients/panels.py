@@ -31,8 +31,9 @@ from risk_engine.clients.columns import (
     prices_of,
     snapshots_of,
 )
+from risk_engine.clients.earlier import Earlier, decode_earlier
 from risk_engine.clients.memory import Memory
-from risk_engine.domain import Market
+from risk_engine.domain import Market, Prices
 
 log = structlog.get_logger()
 
@@ -122,6 +123,28 @@ class Panels:
             reference or no_reference(panel.edition),
             curves or no_rates(),
         )
+
+    async def earlier(self, market: Market, asked: Earlier) -> Prices | None:
+        """Return what acted on shares before a market's panel; None where it is not served.
+
+        It is not kept: only chunks with books older than the panel ask, a few rows each.
+        """
+        prices = market.prices
+        answer = await self._marketdata.post(
+            f"{_address(prices.as_of, prices.panel_version)}/earlier",
+            json={
+                "symbols": list(asked.symbols),
+                "since": asked.since.isoformat(),
+                "sessions": [session.isoformat() for session in asked.sessions],
+            },
+        )
+        if answer.status_code in {404, 405}:
+            # While versions change, a replica of before is asked.
+            log.info("not_served_beside_panel", what="earlier", panel=str(prices.as_of))
+            return None
+        if answer.status_code != 200:
+            raise unexpected(answer, "marketdata", "what came before a panel")
+        return await asyncio.to_thread(decode_earlier, answer.content, asked, prices)
 
     async def _find(
         self, as_of: date, panel_version: int, wanted: Sequence[str]

@@ -1,7 +1,7 @@
 """The market as a calculation sees it, in float64; what is not known is NaN, never zero."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from itertools import pairwise
@@ -28,6 +28,10 @@ class Prices:
     `open`, `high`, `low` (raw like closes) and `volume` (shares of the day) are None where a source
     has closes alone.
 
+    The first `early` sessions are none of the panel: before it only those are listed on which
+    something acted on a share, or an option expired, and only closes of the latter are told. What
+    `loaded_from` says is the day from which on no split and no dividend of a symbol is missing.
+
     Raises:
         ValueError: the arrays do not match the axes, or sessions are not ascending.
     """
@@ -45,6 +49,8 @@ class Prices:
     high: FloatArray | None = None
     low: FloatArray | None = None
     volume: FloatArray | None = None
+    early: int = 0
+    loaded_from: Mapping[str, date] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.sessions), len(self.symbols))
@@ -56,6 +62,11 @@ class Prices:
                 )
         if any(later <= earlier for earlier, later in pairwise(self.sessions)):
             raise ValueError("sessions must be ascending and distinct")
+
+    @property
+    def first_session(self) -> date:
+        """Give the first session of the panel."""
+        return self.sessions[self.early]
 
     @cached_property
     def columns(self) -> Mapping[str, int]:
@@ -157,7 +168,8 @@ class Market:
     `prices`. `scenarios` are what is to be stressed, None for the ones that come with the program;
     `limits` what exposures are held against. `cross_section` are shares of all sectors and sizes,
     the same for every book of a session: what is believed of shares is told from them. None where a
-    panel has none.
+    panel has none. `earlier` are the sessions before `prices` that `ledger` begins with, of the
+    same symbols; None where no book of the chunk is as old.
     """
 
     prices: Prices
@@ -169,6 +181,30 @@ class Market:
     scenarios: ScenarioSet | None = None
     limits: ConvexityLimits = DEFAULT_LIMITS
     cross_section: Prices | None = None
+    earlier: Prices | None = None
+
+    @cached_property
+    def ledger(self) -> Prices:
+        """Return the prices that books are valued by, what acted on shares before them included.
+
+        Closes alone, where there is anything earlier.
+        """
+        earlier, prices = self.earlier, self.prices
+        if earlier is None:
+            return prices
+        return replace(
+            prices,
+            sessions=(*earlier.sessions, *prices.sessions),
+            close=np.concatenate((earlier.close, prices.close)),
+            split_ratio=np.concatenate((earlier.split_ratio, prices.split_ratio)),
+            dividend=np.concatenate((earlier.dividend, prices.dividend)),
+            open=None,
+            high=None,
+            low=None,
+            volume=None,
+            early=len(earlier.sessions),
+            loaded_from=earlier.loaded_from,
+        )
 
     @property
     def as_of(self) -> date:

@@ -35,15 +35,38 @@ def refusal(
         return Failure(
             "invalid_equity_balance", f"The equity balance {book.equity_balance} is not an amount."
         )
-    if book.opening_session < prices.sessions[0]:
+    if book.opening_session < prices.first_session:
         stored = opening_cash.get(book.portfolio_id)
         if stored is None or not _is_amount(stored):
             return Failure(
                 "no_opening_cash",
                 f"The opening session {book.opening_session} precedes the price panel, which "
-                f"starts on {prices.sessions[0]}, and no opening cash is stored.",
+                f"starts on {prices.first_session}, and no opening cash is stored.",
             )
     return None
+
+
+def is_known_since_opening(book: Book, prices: Prices) -> bool:
+    """Say whether all that acted on a book's shares since they count is known.
+
+    In the panel it is. Of before it, where marketdata's bars of what is held reach as far back.
+    """
+
+    def is_known(position: Position) -> bool:
+        since = max(book.opening_session, position.entry_date)
+        left = position.exit_date
+        symbol = position.symbol
+        if position.investment_class == "OPTIONS":
+            symbol = position.underlying_symbol or symbol
+        unaffected = (
+            position.investment_class == "PRIVATE"
+            or symbol not in prices.columns
+            or since >= prices.first_session
+            or (left is not None and left <= since)
+        )
+        return unaffected or prices.loaded_from.get(symbol, date.max) <= since
+
+    return book.opening_session >= prices.first_session or all(map(is_known, book.positions))
 
 
 class Amounts(NamedTuple):

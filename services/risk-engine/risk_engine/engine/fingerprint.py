@@ -32,7 +32,7 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
     in for them) and the splits and dividends until `as_of`. Neither the panel's version nor what it
     holds besides changes it.
     """
-    opening_row = bisect_right(prices.sessions, book.opening_session) - 1
+    opening_row = bisect_right(prices.sessions, book.opening_session, lo=prices.early) - 1
     end = bisect_right(prices.sessions, as_of)
     symbols = sorted(
         {
@@ -51,7 +51,7 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
         "currency": book.currency,
         "equity_balance": _text(book.equity_balance),
         "opening_session": book.opening_session.isoformat(),
-        "opening_cash": _text(opening_cash if opening_row < 0 else None),
+        "opening_cash": _text(opening_cash if opening_row < prices.early else None),
         "positions": [_facts(position) for position in in_order(book.positions)],
         "provider": prices.provider,
         "symbols": found,
@@ -59,7 +59,7 @@ def input_hash(book: Book, prices: Prices, as_of: date, opening_cash: Decimal | 
     }
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for last in (opening_row, end - 1):
-        readable = range(max(0, last - MAX_PRICE_AGE), last + 1)
+        readable = range(max(prices.early, last - MAX_PRICE_AGE), last + 1)
         digest.update(_cells(prices, prices.close, columns, readable, idle=math.nan))
         digest.update(_older_closes(prices, columns, readable))
     digest.update(_cells(prices, prices.split_ratio, columns, range(end), idle=1.0))
@@ -92,7 +92,7 @@ class Fingerprints:
         for account, book in enumerate(frame.books):
             opening_cash = self._opening_cash.get(book.portfolio_id)
             digest = hashlib.sha256(frame.digests.shared)
-            digest.update(input_hash(book, frame.market.prices, frame.as_of, opening_cash).encode())
+            digest.update(input_hash(book, frame.market.ledger, frame.as_of, opening_cash).encode())
             mine = frame.exposures.account == account
             for rows, digests in (
                 (frame.exposures.underlying[mine], frame.digests.underlyings),
@@ -143,11 +143,11 @@ def _older_closes(prices: Prices, columns: npt.NDArray[np.intp], readable: range
     recent = is_price(prices.close[readable.start : readable.stop, columns])
     found: list[float] = []
     for place in np.flatnonzero(~recent.any(axis=0)).tolist():
-        close = prices.close[: readable.start, columns[place]]
+        close = prices.close[prices.early : readable.start, columns[place]]
         usable = np.flatnonzero(is_price(close))
         if usable.size:
-            last = usable[-1]
-            found += (place, prices.sessions[last].toordinal(), close[last])
+            last = prices.early + usable[-1]
+            found += (place, prices.sessions[last].toordinal(), close[usable[-1]])
     return np.array([len(found), *found], dtype="<f8").tobytes()
 
 

@@ -123,7 +123,7 @@ def lay_out_chunk(
     contracts = price_contracts(listing, underlyings, market, memo)
     valued = value(
         books,
-        market.prices,
+        market.ledger,
         market.as_of,
         opening_cash,
         contracts=contracts,
@@ -135,7 +135,7 @@ def lay_out_chunk(
         books=tuple(books),
         histories=tuple(histories),
         valued=valued,
-        valuations=tuple(valuations(valued, books, market.prices, market.as_of)),
+        valuations=tuple(valuations(valued, books, market.ledger, market.as_of)),
         underlyings=underlyings,
         contracts=contracts,
         exposures=exposures,

@@ -83,6 +83,7 @@ def lay_out(
         close=prices.close[:end],
         split_ratio=prices.split_ratio[:end],
         dividend=prices.dividend[:end],
+        first=prices.early,
     )
     sound = sound_columns(panel.split_ratio, panel.dividend).tolist()
     usable = {symbol: column for symbol, column in prices.columns.items() if sound[column]}
@@ -207,7 +208,7 @@ def _accounts(
 ) -> Accounts:
     stored = [
         float(opening_cash[book.portfolio_id])
-        if book.opening_session < prices.sessions[0]
+        if book.opening_session < prices.first_session
         else math.nan
         for book in books
     ]

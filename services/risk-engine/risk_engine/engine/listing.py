@@ -153,7 +153,7 @@ def _split_factors(
     held: Sequence[tuple[Book, Position, Contract]], underlyings: Underlyings, market: Market
 ) -> FloatArray:
     """Return the shares there are now for each that a position states, (held,)."""
-    prices = market.prices
+    prices = market.ledger
     columns = [
         underlyings.column[underlyings.rows[Key(contract.underlying, None)]]
         for _, _, contract in held

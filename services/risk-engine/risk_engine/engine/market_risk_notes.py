@@ -149,7 +149,7 @@ def status_of(frame: Frame, held: Held, payload: Mapping[str, Any], account: int
 
 def _stale(frame: Frame, held: Held) -> Any:
     row = frame.valued.values.price_row[held.row]
-    return (row >= 0) & (row < len(frame.market.prices.sessions) - 1)
+    return (row >= 0) & (row < len(frame.market.ledger.sessions) - 1)
 
 
 def _counted(some: Any) -> tuple[bool, int]:

@@ -56,8 +56,8 @@ SENTENCES: Mapping[NoteCode, str] = {
         "as repricing, and is no part of the session's profit and return."
     ),
     "opening_before_panel": (
-        "The opening session precedes the price panel: cash starts from the stored opening cash, "
-        "and splits and dividends before the panel are not seen."
+        "The opening session precedes the price panel, and not all splits and dividends of what is "
+        "held are known from before it: cash, quantities and net asset value may lack some."
     ),
     "net_asset_value_not_positive": ("Net asset value is not positive, so weights are not stated."),
 }

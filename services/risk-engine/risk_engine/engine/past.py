@@ -12,6 +12,7 @@ from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 from risk_engine.quant.pnl import DailyPnl, daily_pnl
 from risk_engine.quant.sessions import AccountDays, on_days
 from risk_engine.quant.valuation import (
+    Accounts,
     AccountValues,
     Holdings,
     HoldingValues,
@@ -85,13 +86,16 @@ def too_large(values: HoldingValues) -> BoolArray:
     return np.asarray((np.abs(amounts) > MAX_AMOUNT).any(axis=0), dtype=np.bool_)
 
 
-def changed_basis(holdings: Holdings, values: HoldingValues) -> BoolArray:
+def changed_basis(holdings: Holdings, values: HoldingValues, accounts: Accounts) -> BoolArray:
     """Tell which holdings count at cost at the opening and have a price since, or the reverse.
+
+    Of an opening that precedes the panel it is not known, and none are told.
 
     Priced by now: by the market, or by the sale, unless it is carried at cost. Of private assets
     nothing but the stated value is expected until they are sold.
     """
-    changed = values.open_at_opening & (values.opening_priced == values.at_cost)
+    is_stored = ~np.isnan(accounts.stored_opening_cash)[holdings.account]
+    changed = values.open_at_opening & (values.opening_priced == values.at_cost) & ~is_stored
     return np.asarray(changed & holdings.expects_price, dtype=np.bool_)
 
 
@@ -172,7 +176,7 @@ def _counts(
         priced=count(priced),
         stale=count(priced & (values.price_row < row[day])),
         invalid=refused[days.account] + sum_by(day, 1.0 * ~is_known, row.size).astype(np.int64),
-        changed_basis=count(changed_basis(days.holdings, values)),
+        changed_basis=count(changed_basis(days.holdings, values, days.accounts)),
     )
 
 

@@ -91,7 +91,8 @@ def returns_of(frame: Frame) -> FloatArray:
                 returns[rows[session], account] = stored
     past = frame.valued.past
     calculated = ~np.isnan(past.daily_return)
-    returns[past.row[calculated], past.account[calculated]] = past.daily_return[calculated]
+    row = past.row[calculated] - frame.market.ledger.early
+    returns[row, past.account[calculated]] = past.daily_return[calculated]
     return returns
 
 
@@ -131,10 +132,29 @@ def risk_free_of(market: Market) -> tuple[FloatArray, float, RateSource]:
 
 def _money_weighted(frame: Frame, account: int) -> float:
     # Books know of no money paid in or out since the opening.
-    book = frame.books[account]
-    day = np.array([book.opening_session.toordinal(), frame.as_of.toordinal()])
-    flows = np.array([-float(book.equity_balance), frame.net_asset_value[account]])
+    start, value = _start(frame, account)
+    day = np.array([start.toordinal(), frame.as_of.toordinal()])
+    flows = np.array([-value, frame.net_asset_value[account]])
     return money_weighted_return(day, flows)
+
+
+def _start(frame: Frame, account: int) -> tuple[date, float]:
+    """Return the session at whose close the first known return starts, and the value there.
+
+    The opening's, or of an older account the first of the panel's that is known.
+    """
+    book, ledger = frame.books[account], frame.market.ledger
+    if book.opening_session >= ledger.first_session:
+        return book.opening_session, float(book.equity_balance)
+    history, past = frame.histories[account], frame.valued.past
+    mine = past.account == account
+    known = dict(zip(history.sessions, history.net_asset_value.tolist(), strict=True))
+    for row, value in zip(
+        past.row[mine].tolist(), past.values.net_asset_value[mine].tolist(), strict=True
+    ):
+        known.setdefault(ledger.sessions[row], value)
+    start = min(session for session in known if session >= ledger.first_session)
+    return start, known[start]
 
 
 def _fall(frame: Frame, falls: Drawdown, account: int, *, enough: bool) -> dict[str, Any]:

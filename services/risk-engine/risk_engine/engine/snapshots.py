@@ -10,6 +10,7 @@ import numpy as np
 
 from common.options import Contract
 from risk_engine.domain import History, Status, Valuation
+from risk_engine.engine.acceptance import is_known_since_opening
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.listing import contract_of
 from risk_engine.engine.statement import status_of
@@ -48,7 +49,7 @@ def snapshots_of(frame: Frame) -> Sequence[Sequence[SnapshotRow]]:
     They are the ones its history lacks since the opening, and today: a night that did not run
     leaves no hole, and another revision of the book has a history of its own.
     """
-    past, prices = frame.valued.past, frame.market.prices
+    past, prices = frame.valued.past, frame.market.ledger
     known = [set(history.sessions) for history in frame.histories]
     kept: list[list[SnapshotRow]] = [[] for _ in frame.books]
     for day, (account, row) in enumerate(
@@ -98,7 +99,7 @@ def _priced(frame: Frame, account: int) -> Iterator[tuple[Contract, UUID, float]
 
 def _row(frame: Frame, day: int, account: int, session: date) -> SnapshotRow:
     past = frame.valued.past
-    complete = frame.books[account].opening_session >= frame.market.prices.sessions[0]
+    complete = is_known_since_opening(frame.books[account], frame.market.ledger)
 
     def amount(name: str) -> float:
         return float(getattr(past.values, name)[day])

@@ -24,7 +24,11 @@ from risk_engine.domain import (
     Totals,
     Valuation,
 )
-from risk_engine.engine.acceptance import UNSUPPORTED_CURRENCY, refusal
+from risk_engine.engine.acceptance import (
+    UNSUPPORTED_CURRENCY,
+    is_known_since_opening,
+    refusal,
+)
 from risk_engine.engine.ledger import Line
 from risk_engine.engine.notes import notes
 from risk_engine.engine.past import Counts, Past, changed_basis
@@ -73,7 +77,7 @@ def valuations(
             _position_value(line, nav, holding, prices, as_of) for line in valued.ledger.lines[row]
         )
         coverage = _coverage(positions, account["priced_share"][row])
-        complete = book.opening_session >= prices.sessions[0]
+        complete = is_known_since_opening(book, prices)
         daily = _daily(valued.past, last[row], prices)
         answers.append(
             Valuation(
@@ -103,7 +107,7 @@ def valuations(
                         "unsupported_currency": coverage.unsupported_currency_positions,
                         "invalid_positions": coverage.invalid_positions
                         - coverage.unsupported_currency_positions,
-                        "valuation_basis_changed": changed[row] if complete else 0,
+                        "valuation_basis_changed": changed[row],
                         "repriced": int(abs(daily.repricing or 0.0) >= LEAST_AMOUNT),
                         "opening_before_panel": int(not complete),
                         "net_asset_value_not_positive": int(nav is None),
@@ -116,7 +120,7 @@ def valuations(
 
 
 def status_of(counts: Counts, day: int, *, complete: bool) -> Status:
-    """Judge a valuation by what it rests on; `complete` is one whose panel has the opening.
+    """Judge a valuation by what it rests on; `complete` is one that knows all since the opening.
 
     Private assets are carried by design and do not make a valuation partial.
     """
@@ -242,7 +246,7 @@ def _coverage(positions: Sequence[PositionValue], priced_share: float | None) ->
 
 def _changed_basis(valued: Valued) -> Sequence[int]:
     ledger = valued.ledger
-    changed = changed_basis(ledger.holdings, valued.values)
+    changed = changed_basis(ledger.holdings, valued.values, ledger.accounts)
     count = np.bincount(ledger.holdings.account[changed], minlength=ledger.accounts.equity.size)
     listed: list[int] = count.tolist()
     return listed

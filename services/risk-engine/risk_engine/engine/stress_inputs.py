@@ -70,7 +70,7 @@ def stress_inputs(frame: Frame) -> StressInputs:
     contracts, prices = _contracts(frame, used)
     underlyings = _underlyings(frame, known, contracts)
     is_option = exposures.is_option[holding]
-    last = len(frame.market.prices.sessions) - 1
+    last = len(frame.market.ledger.sessions) - 1
     price_row = frame.valued.values.price_row[holding]
     units = exposures.quantity * exposures.multiplier
     return StressInputs(

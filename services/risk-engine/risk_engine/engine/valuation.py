@@ -87,7 +87,8 @@ def value(
 def _rows(book: Book, history: History, prices: Prices, as_of: date) -> Sequence[int]:
     # The sessions since the opening that are not known, each with the one it is compared with.
     end = prices.rows[as_of]
-    start = prices.rows.get(book.opening_session, 0)
-    known = {prices.rows[session] for session in history.sessions if session in prices.rows}
+    start = max(prices.rows.get(book.opening_session, 0), prices.early)
+    stored = (prices.rows.get(session, -1) for session in history.sessions)
+    known = {row for row in stored if row >= prices.early}
     missing = {row for row in range(start, end) if row not in known} | {end}
     return sorted(missing | {row - 1 for row in missing if row > start})

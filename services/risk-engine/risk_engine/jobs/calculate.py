@@ -5,20 +5,19 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 from uuid import UUID
 
 import structlog
 
-from common import calendar
 from common.bus import Bus
 from common.events import Envelope
-from common.events.risk_engine import CalculationFailed, CalculationProgressed, RiskCalculated
+from common.events.risk_engine import CalculationProgressed
 from common.metrics import Metric
 from common.telemetry import current_traceparent, past_step, publishing, step
 from common.unit_of_work import Unit, UnitOfWork
 from common.work import Finish, Job, Work
 from risk_engine.clients import Onboarding, PanelGone, Panels
+from risk_engine.clients.earlier import earlier_than
 from risk_engine.domain import (
     DEFAULT_LIMITS,
     ENGINES,
@@ -28,20 +27,13 @@ from risk_engine.domain import (
     ScenarioSet,
 )
 from risk_engine.engine.chunk import Calculated, StoredBook
-from risk_engine.handlers import CALCULATE, Chunk, Item, supersede, verdict
+from risk_engine.handlers import CALCULATE, Chunk
+from risk_engine.jobs.conclusion import Answers, Ending, States, conclude, history_start
 from risk_engine.jobs.pool import Pool
 from risk_engine.jobs.stopwatch import calculate_in_time, seconds_by_part
-from risk_engine.repository import EVERY_ENGINE, Standing, Store
+from risk_engine.repository import EVERY_ENGINE, KEPT, Store
 
 log = structlog.get_logger()
-
-Ending = Literal["calculated", "failed", "superseded"]
-
-HISTORY_SESSIONS = 780
-"""How far back the sessions of an account are read: as far as a panel goes."""
-
-Answers = Mapping[UUID, Calculated | Failure]
-"""What came out, by portfolio; none for a book that has moved on meanwhile."""
 
 
 def jobs(calculator: "Calculator") -> Mapping[str, Job]:
@@ -69,16 +61,21 @@ class Calculator:
     scenarios: ScenarioSet | None = None
     """What is stressed; None for the scenarios that come with the program."""
     limits: ConvexityLimits = DEFAULT_LIMITS
+    kept: int = KEPT
+    """Sessions of results kept for each portfolio."""
 
     async def run(self, work: Work, finish: Finish) -> None:
-        """Calculate a chunk; each of its items ends as calculated, failed or superseded."""
+        """Calculate a chunk; each of its items ends as calculated, failed or superseded.
+
+        Or it is repeated: when its history changed meanwhile, it is another one's.
+        """
         started = time.perf_counter()
         chunk = Chunk.model_validate(work.payload)
-        books = await self._books(chunk)
+        books, states = await self._books(chunk)
         answers = await self._answers(chunk, books, work)
         with step("store results"):
             async with finish() as unit:
-                ended = await conclude(chunk, answers, Store(unit), unit)
+                ended = await conclude(chunk, answers, states, Store(unit), unit, kept=self.kept)
         self._count(ended)
         log.info(
             "chunk_calculated",
@@ -92,7 +89,7 @@ class Calculator:
         chunk = Chunk.model_validate(work.payload)
         failure = Failure("given_up", "The calculation was given up after repeated failures.")
         answers = {item.portfolio_id: failure for item in chunk.items}
-        self._count(await conclude(chunk, answers, Store(unit), unit))
+        self._count(await conclude(chunk, answers, {}, Store(unit), unit, kept=self.kept))
 
     def _count(self, ended: Counter[Ending]) -> None:
         for outcome, portfolios in ended.items():
@@ -100,23 +97,27 @@ class Calculator:
                 Metric.CONCLUSIONS_TOTAL, portfolios, outcome=outcome
             )
 
-    async def _books(self, chunk: Chunk) -> Sequence[StoredBook]:
-        """Return the books that still are at the chunk's revisions, with all their positions."""
+    async def _books(self, chunk: Chunk) -> tuple[Sequence[StoredBook], States]:
+        """Return the books that still are at the chunk's revisions, with all their positions.
+
+        And the states of their histories, read before them: a change in between is not missed.
+        """
         revisions = {item.portfolio_id: item.revision for item in chunk.items}
         async with self.unit_of_work.begin() as unit:
             store = Store(unit)
             lacking = await store.books.without_positions(revisions)
             stored = await store.books.stored(revisions)
-            histories = await store.histories.of(
-                revisions, calendar.session_back(chunk.as_of, HISTORY_SESSIONS), chunk.as_of
-            )
+            start = history_start(chunk.as_of)
+            states = await store.histories.states(revisions, start, chunk.as_of)
+            histories = await store.histories.of(revisions, start, chunk.as_of)
         if lacking:
             stored = [*stored, *await self._fetch(lacking)]
-        return [
+        books = [
             replace(book, history=histories.get(book.portfolio_id))
             for book in stored
             if book.revision == revisions[book.portfolio_id]
         ]
+        return books, states
 
     async def _fetch(self, revisions: Mapping[UUID, int]) -> Sequence[StoredBook]:
         for portfolio_id, revision in revisions.items():
@@ -134,7 +135,15 @@ class Calculator:
         try:
             with step("fetch panel", attributes={"sigmasight.symbols": len(symbols)}):
                 market = await self.panels.market(chunk.as_of, chunk.panel_version, sorted(symbols))
-                market = replace(market, scenarios=self.scenarios, limits=self.limits)
+                asked = earlier_than(
+                    market.prices, [(book.opening_session, book.symbols) for book in books]
+                )
+                market = replace(
+                    market,
+                    earlier=None if asked is None else await self.panels.earlier(market, asked),
+                    scenarios=self.scenarios,
+                    limits=self.limits,
+                )
         except PanelGone as gone:
             return dict.fromkeys(
                 (book.portfolio_id for book in books), Failure("panel_gone", str(gone))
@@ -196,73 +205,3 @@ def _log_faults(books: Sequence[StoredBook], answers: Sequence[Calculated | Fail
                     reason=failure.message,
                     stack=failure.trace,
                 )
-
-
-async def conclude(chunk: Chunk, answers: Answers, store: Store, unit: Unit) -> Counter[Ending]:
-    """Store what is still current, announce how each item ended; return how many ended how."""
-    ids = [item.portfolio_id for item in chunk.items]
-    await store.books.lock(ids)
-    standings = await store.books.standings(ids)
-    calculated: list[Calculated] = []
-    failed: dict[UUID, tuple[int, Failure]] = {}
-    for item in chunk.items:
-        answer = answers.get(item.portfolio_id)
-        if verdict(item.revision, standings.get(item.portfolio_id)) != "current":
-            continue
-        if isinstance(answer, Calculated):
-            calculated.append(answer)
-        elif answer is not None:
-            failed[item.portfolio_id] = (item.revision, answer)
-    stored = await store.results.save(calculated, chunk.as_of, chunk.panel_version, unit.now)
-    await store.results.save_failures(
-        {(portfolio_id, EVERY_ENGINE): why for portfolio_id, why in failed.items()},
-        chunk.as_of,
-        chunk.panel_version,
-        unit.now,
-    )
-
-    by_portfolio = {one.portfolio_id: one for one in calculated if one.portfolio_id in stored}
-    ended: Counter[Ending] = Counter()
-    for item in chunk.items:
-        standing = standings.get(item.portfolio_id)
-        if standing is not None and item.portfolio_id in by_portfolio:
-            ended["calculated"] += 1
-            _announce_result(by_portfolio[item.portfolio_id], standing, chunk, unit)
-        elif standing is not None and item.portfolio_id in failed:
-            ended["failed"] += 1
-            _announce_failure(item, failed[item.portfolio_id][1], standing, chunk, unit)
-        else:
-            ended["superseded"] += 1
-            supersede(item, chunk.as_of, standing, unit)
-    return ended
-
-
-def _announce_result(one: Calculated, standing: Standing, chunk: Chunk, unit: Unit) -> None:
-    unit.publish(
-        RiskCalculated(
-            portfolio_id=one.portfolio_id,
-            revision=one.revision,
-            as_of=chunk.as_of,
-            panel_version=chunk.panel_version,
-            status=one.status,
-            engines={name: result.status for name, result in one.results.items()},
-            failed={name: failure.reason for name, failure in one.failed.items()},
-            net_asset_value=round(one.net_asset_value, 2),
-        ),
-        user_id=standing.user_id,
-    )
-
-
-def _announce_failure(
-    item: Item, failure: Failure, standing: Standing, chunk: Chunk, unit: Unit
-) -> None:
-    unit.publish(
-        CalculationFailed(
-            portfolio_id=item.portfolio_id,
-            revision=item.revision,
-            as_of=chunk.as_of,
-            reason=failure.reason,
-            message=failure.message,
-        ),
-        user_id=standing.user_id,
-    )

@@ -27,12 +27,14 @@ class Panel:
 
     `split_ratio` is new shares per old share (1: none); `dividend` is per share before the split of
     the same session (0: none). Both are finite: see `sound_columns`. `close` is NaN where missing.
+    Sessions before row `first` are not all there, so no close of theirs stands for one after them.
     """
 
     day: IntArray
     close: FloatArray
     split_ratio: FloatArray
     dividend: FloatArray
+    first: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +68,20 @@ def last_row(day: IntArray, on: IntArray) -> IntArray:
     return np.searchsorted(day, on, side="right").astype(np.int64) - 1
 
 
-def last_close(close: FloatArray, column: IntArray, row: IntArray) -> tuple[FloatArray, IntArray]:
+def last_close(
+    close: FloatArray, column: IntArray, row: IntArray, first: int = 0
+) -> tuple[FloatArray, IntArray]:
     """Give the latest close up to `row`, at most MAX_PRICE_AGE sessions older, and its row.
 
+    From `first` on none of before it is taken.
     A close that is no price is skipped. NaN and -1 where there is none, where the column is
     NO_COLUMN and where the row is -1.
     """
     price = np.full(column.shape, np.nan)
     price_row = np.full(column.shape, -1, dtype=np.int64)
+    oldest = np.where(row >= first, first, 0)
     for age in range(MAX_PRICE_AGE + 1):
-        sought = np.flatnonzero((price_row < 0) & (column >= 0) & (row - age >= 0))
+        sought = np.flatnonzero((price_row < 0) & (column >= 0) & (row - age >= oldest))
         candidate = close[row[sought] - age, column[sought]]
         usable = is_price(candidate)
         price[sought[usable]] = candidate[usable]
@@ -168,7 +174,7 @@ def restated_close(
 
     A close made before a split is divided by the split's ratio.
     """
-    price, price_row = last_close(panel.close, column, row)
+    price, price_row = last_close(panel.close, column, row, panel.first)
     since = np.where(price_row < 0, row, price_row)
     return price / split_factor(splits, column, since, row), price_row
 
@@ -180,7 +186,8 @@ def restated_known_close(
     price, price_row = np.full(column.shape, np.nan), np.full(column.shape, -1, dtype=np.int64)
     asked = np.flatnonzero((column >= 0) & (row >= 0))
     columns, place = np.unique(column[asked], return_inverse=True)
-    made_on = np.where(is_price(panel.close[:, columns]), np.arange(len(panel.day))[:, None], -1)
+    rows = np.arange(len(panel.day))[:, None]
+    made_on = np.where(is_price(panel.close[:, columns]) & (rows >= panel.first), rows, -1)
     price_row[asked] = np.maximum.accumulate(made_on, axis=0)[row[asked], place]
     found = np.flatnonzero(price_row >= 0)
     since = price_row[found]

@@ -2,11 +2,21 @@
 
 from common.unit_of_work import Unit
 from risk_engine.repository.books import Books, Standing, Waiting
-from risk_engine.repository.history import Histories, Snapshot
+from risk_engine.repository.history import Histories, Later, Snapshot
 from risk_engine.repository.knowledge import EVERY_ENGINE, Knowledge, Known, Result
-from risk_engine.repository.results import Results
+from risk_engine.repository.results import KEPT, Results
 
-__all__ = ["EVERY_ENGINE", "Known", "Result", "Snapshot", "Standing", "Store", "Waiting"]
+__all__ = [
+    "EVERY_ENGINE",
+    "KEPT",
+    "Known",
+    "Later",
+    "Result",
+    "Snapshot",
+    "Standing",
+    "Store",
+    "Waiting",
+]
 
 
 class Store:

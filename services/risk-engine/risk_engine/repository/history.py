@@ -4,16 +4,18 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, cast, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from risk_engine.domain import History
+from risk_engine.domain import ENGINES, History
 from risk_engine.repository.rows import among
-from risk_engine.tables import BOOKS, SNAPSHOTS
+from risk_engine.tables import BOOKS, RESULTS, SNAPSHOTS
 
 RECENT = timedelta(days=30)
 """How long an option's price stands in for one; a holiday more or less is no matter."""
@@ -42,6 +44,13 @@ class Snapshot:
     realized_pnl: float
     daily_pnl: float | None
     daily_return: float | None
+
+
+class Later(NamedTuple):
+    """A session after another that has a result, and the panel it was made from."""
+
+    as_of: date
+    panel_version: int
 
 
 class Histories:
@@ -116,6 +125,72 @@ class Histories:
             if portfolio_id not in found
         }
         return found | without_any
+
+    async def states(
+        self, portfolio_ids: Collection[UUID], start: date, end: date
+    ) -> Mapping[UUID, Decimal]:
+        """Number what is stored of the sessions from `start` to before `end`, by portfolio.
+
+        While the number stays the same, nothing that another session is calculated from changed.
+        """
+        said = (
+            cast(func.coalesce(cast(column, Text), "-"), Text)
+            for column in (
+                *(SNAPSHOTS.c.session, SNAPSHOTS.c.revision, SNAPSHOTS.c.net_asset_value),
+                *(SNAPSHOTS.c.daily_return, SNAPSHOTS.c.option_prices),
+                SNAPSHOTS.c.option_volatilities,
+            )
+        )
+        number = func.sum(func.hashtextextended(func.concat_ws("|", *said), 0))
+        rows = await self._connection.execute(
+            select(SNAPSHOTS.c.portfolio_id, number.label("state"))
+            .where(*_between(portfolio_ids, start, end))
+            .group_by(SNAPSHOTS.c.portfolio_id)
+        )
+        return {row.portfolio_id: row.state for row in rows}
+
+    async def later(self, portfolio_ids: Collection[UUID], as_of: date) -> Mapping[UUID, Later]:
+        """Return the first session after `as_of` that has a result of the book's revision."""
+        rows = await self._connection.execute(
+            select(RESULTS.c.portfolio_id, RESULTS.c.as_of, RESULTS.c.panel_version)
+            .ext(distinct_on(RESULTS.c.portfolio_id))
+            .join(
+                BOOKS,
+                and_(
+                    BOOKS.c.portfolio_id == RESULTS.c.portfolio_id,
+                    BOOKS.c.revision == RESULTS.c.revision,
+                ),
+            )
+            .where(
+                among(RESULTS.c.portfolio_id, portfolio_ids),
+                RESULTS.c.engine == ENGINES[0],
+                RESULTS.c.as_of > as_of,
+            )
+            .order_by(RESULTS.c.portfolio_id, RESULTS.c.as_of)
+        )
+        return {row.portfolio_id: Later(row.as_of, row.panel_version) for row in rows}
+
+    async def outdate(self, portfolio_ids: Collection[UUID], after: date) -> None:
+        """Have the sessions after one calculated anew that only stand in for a night's own.
+
+        They lose their daily change, and so are none that `of` returns; what options were priced
+        at, and what their quotes implied, is kept.
+        """
+        of_its_night = exists().where(
+            RESULTS.c.portfolio_id == SNAPSHOTS.c.portfolio_id,
+            RESULTS.c.as_of == SNAPSHOTS.c.session,
+            RESULTS.c.revision == SNAPSHOTS.c.revision,
+            RESULTS.c.engine == ENGINES[0],
+        )
+        await self._connection.execute(
+            update(SNAPSHOTS)
+            .where(
+                among(SNAPSHOTS.c.portfolio_id, portfolio_ids),
+                SNAPSHOTS.c.session > after,
+                ~of_its_night,
+            )
+            .values(daily_pnl=None, daily_return=None)
+        )
 
     async def _options(
         self, portfolio_ids: Collection[UUID], start: date, as_of: date

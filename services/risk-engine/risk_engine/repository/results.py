@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, tuple_
+from sqlalchemy import delete, exists, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,9 @@ from risk_engine.repository.knowledge import EVERY_ENGINE
 from risk_engine.repository.rows import among, copy, others, put, these
 from risk_engine.tables import FAILURES, OPENINGS, RESULTS, SNAPSHOTS
 
+KEPT: Final = 5
+"""Sessions of results kept for each portfolio."""
+
 
 class Results:
     """What engines found, or why they did not."""
@@ -24,12 +27,19 @@ class Results:
         self._connection = connection
 
     async def save(
-        self, calculated: Sequence[Calculated], as_of: date, panel_version: int, now: datetime
+        self,
+        calculated: Sequence[Calculated],
+        as_of: date,
+        panel_version: int,
+        now: datetime,
+        *,
+        kept: int = KEPT,
     ) -> Collection[UUID]:
         """Store what is not older than what is stored; return whose was stored.
 
-        With each portfolio go its sessions, the opening cash, and the end of older failures. The
-        caller holds the portfolios' locks, so that nobody stores between the look and the writing.
+        With each portfolio go its sessions, the opening cash, and the end of older failures; of its
+        results those of `kept` sessions stay. The caller holds the portfolios' locks, so that
+        nobody stores between the look and the writing.
         """
         newer = await self._with_newer(calculated, as_of, panel_version)
         taken = [one for one in calculated if one.portfolio_id not in newer]
@@ -46,6 +56,7 @@ class Results:
             RESULTS,
             [row for one in taken for row in _results(one, as_of, panel_version, now)],
         )
+        await self._prune([one.portfolio_id for one in taken], kept)
         await put(
             self._connection,
             SNAPSHOTS,
@@ -114,6 +125,28 @@ class Results:
             await self._connection.execute(
                 delete(table).where(table.c.portfolio_id == portfolio_id)
             )
+
+    async def _prune(self, portfolio_ids: Sequence[UUID], kept: int) -> None:
+        # In the order in which results are read: what is shown is always the first.
+        place = func.row_number().over(
+            partition_by=RESULTS.c.portfolio_id,
+            order_by=(RESULTS.c.revision.desc(), RESULTS.c.as_of.desc()),
+        )
+        ranked = (
+            select(RESULTS.c.portfolio_id, RESULTS.c.as_of, place.label("place"))
+            .where(
+                among(RESULTS.c.portfolio_id, portfolio_ids),
+                RESULTS.c.engine == EVERY_ENGINE,
+            )
+            .subquery()
+        )
+        await self._connection.execute(
+            delete(RESULTS).where(
+                RESULTS.c.portfolio_id == ranked.c.portfolio_id,
+                RESULTS.c.as_of == ranked.c.as_of,
+                ranked.c.place > kept,
+            )
+        )
 
     async def _with_newer(
         self, calculated: Sequence[Calculated], as_of: date, panel_version: int

@@ -14,7 +14,7 @@ from risk_engine.schemas.base import Answer, Money, Number
 
 
 class PerformanceOut(Answer):
-    """Return and risk on the returns of the sessions since the opening.
+    """Return and risk on the returns of the sessions since the opening, 780 at most.
 
     Returns are time weighted: the session's gain of the net asset value before, without repricing.
     Decimals, 0.01 being 1 %; per year where the name says so and for ratios. Null with fewer than
@@ -32,7 +32,9 @@ class PerformanceOut(Answer):
     first_session: date | None
     last_session: date | None
     sessions_of_a_year: int
-    cumulative_return: Number | None = Field(description="Since the opening, however short it is")
+    cumulative_return: Number | None = Field(
+        description="Over all these sessions, however few they are"
+    )
     money_weighted_return: Number | None = Field(description="A year's internal rate of return")
     annual_return: Number | None
     annual_volatility: Number | None

@@ -201,8 +201,8 @@ class StressOut(Engine):
                     name: dict(zip(scenarios, one[name], strict=True))
                     for name in ("direct", "correlated")
                 }
-                # Results of before say nothing of it.
-                | {"replayed_by": dict(zip(windows, one.get("replayed_by", ()), strict=False))}
+                # Results of before say nothing of it, nor rows of another currency.
+                | {"replayed_by": dict(zip(windows, one.get("replayed_by") or (), strict=False))}
                 for one in tree["positions"]
             ],
         }
