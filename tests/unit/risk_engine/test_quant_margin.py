@@ -40,4 +40,5 @@ def test_portfolios_and_scenarios_are_apart():
         is_cash=np.zeros(3, bool),
         portfolios=3,
     )
-    np.testing.assert_allclose(found, [[25, 50], [130, 100], [0, 0]])
+    # What one of several wants is not known: neither is what all of them do.
+    np.testing.assert_allclose(found, [[25, 50], [130, np.nan], [0, 0]])

@@ -117,7 +117,7 @@ def run_scenarios(inputs: StressInputs, scenarios: Sequence[Scenario]) -> Scenar
         positions_direct=direct,
         positions_correlated=profit,
         specific_deviation=specific,
-        margin=_margin(inputs, full.moves, profit),
+        margin=np.where(missing[..., 0], np.nan, _margin(inputs, full.moves, profit)),
         share=known_share(held, profit, inputs.size, book.portfolios),
     )
 
@@ -263,7 +263,7 @@ def _specific_deviation(
 
 def _margin(inputs: StressInputs, moves: Moves, profit: FloatArray) -> FloatArray:
     book, held = inputs.book, inputs.book.positions
-    value = inputs.frame.exposures.value[inputs.holding][:, None] + np.nan_to_num(profit)
+    value = inputs.frame.exposures.value[inputs.holding][:, None] + profit
     is_listed = held.contract != NO_CONTRACT
     notional = np.zeros(profit.shape)
     spot = book.contracts.spot[held.contract[is_listed]][:, None]

@@ -31,8 +31,8 @@ def maintenance_margin(
 
     `value` is signed and `notional` the value of what an option is on, not negative, both
     (positions, scenarios); the marks are (positions,). A long option and a private asset count in
-    full, as neither can be borrowed against; cash and money funds want nothing. A NaN counts as
-    nothing.
+    full, as neither can be borrowed against; cash and money funds want nothing. NaN where what one
+    of the others wants is not known: nothing would be too little.
     """
     size, short = np.abs(value), is_short[:, None]
     shares = np.where(short, SHORT * size, LONG * size)
@@ -40,6 +40,6 @@ def maintenance_margin(
     wanted = np.where(is_option[:, None], options, np.where(is_private[:, None], size, shares))
     wanted[is_cash] = 0.0
     margin = np.empty((portfolios, value.shape[1]))
-    for scenario, column in enumerate(np.nan_to_num(wanted).T):
+    for scenario, column in enumerate(wanted.T):
         margin[:, scenario] = sum_by(portfolio, column, portfolios)
     return margin
