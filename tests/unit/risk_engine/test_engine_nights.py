@@ -112,7 +112,7 @@ def test_a_night_without_quotes_takes_the_volatility_that_the_last_ones_implied(
     sources = [source for source, _ in told]
     assert sources == ["quote", "last_quote", "last_quote", "last_quote", "estimated", "estimated"]
     assert len({volatility for _, volatility in told[:4]}) == 1
-    assert json.loads(rows[0].option_volatilities) == {SYMBOLS[3]: told[0][1]}
+    assert json.loads(rows[0].option_volatilities or "{}") == {SYMBOLS[3]: told[0][1]}
     assert [one.option_volatilities for one in rows[1:]] == [None] * 5
     assert all(one.option_prices for one in rows)
 

@@ -67,4 +67,4 @@ def test_portfolios_and_scenarios_are_apart():
         portfolios=3,
     )
     # What one of several wants is not known: neither is what all of them do.
-    np.testing.assert_allclose(found, [[25, 50], [130, np.nan], [0, 0]])
+    np.testing.assert_allclose(found, np.array([[25, 50], [130, np.nan], [0, 0]]))
