@@ -171,6 +171,12 @@ async def test_what_options_were_priced_at_is_read_where_it_matters(engine):
         opening=OPENED[0],
         last=OPENED[3],
     )
+    await execute(
+        engine,
+        """UPDATE risk_engine.snapshots SET option_volatilities = '{"SPY 2026-03-20 C 450": 0.21}'
+        WHERE session = :last""",
+        last=OPENED[3],
+    )
     async with engine.service.database.engine.connect() as connection:
         stored = await Histories(connection).of([account.portfolio_id], date(2025, 1, 1), AS_OF)
     history = stored[account.portfolio_id]
@@ -180,6 +186,7 @@ async def test_what_options_were_priced_at_is_read_where_it_matters(engine):
     assert history.option_prices == {
         day: {"SPY 2026-03-20 C 450": 5.25} for day in (OPENED[0], OPENED[3])
     }
+    assert history.option_volatilities == {OPENED[3]: {"SPY 2026-03-20 C 450": 0.21}}
 
 
 async def rows(engine: Harness):

@@ -114,6 +114,8 @@ SNAPSHOTS = Table(
     Column("daily_return", Double),
     # What its options were priced at per share, by contract; null if it had none.
     Column("option_prices", JSON(none_as_null=True)),
+    # What their quotes implied, per year, by contract; null if none had a usable one.
+    Column("option_volatilities", JSON(none_as_null=True)),
 )
 
 # Opening cash as calculated while the panel still reached the opening session.

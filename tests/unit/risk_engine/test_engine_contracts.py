@@ -10,7 +10,7 @@ import pytest
 
 from common import calendar
 from common.options import Contract
-from risk_engine.domain import Dividend, Market, Rates, Security, Snapshots
+from risk_engine.domain import Dividend, History, Market, Rates, Security, Snapshots
 from risk_engine.engine.digests import digests_of
 from risk_engine.engine.listing import contracts_of
 from risk_engine.engine.option_inputs import BORROW_COST
@@ -38,10 +38,11 @@ def holding(number, contract, quantity="1"):
     )
 
 
-def priced(everything, *books):
+def priced(everything, *books, histories=None):
     """Return the contracts of some books, priced."""
     underlyings = underlyings_of(books, everything)
-    return price_contracts(contracts_of(books, underlyings, everything), underlyings, everything)
+    listing = contracts_of(books, underlyings, everything, histories)
+    return price_contracts(listing, underlyings, everything)
 
 
 # --- The simulated market -------------------------------------------------------------------------
@@ -303,10 +304,89 @@ def test_an_unquoted_contract_is_read_off_its_own_book_s_and_no_other_s():
             assert getattr(alone.greeks, name)[same] == getattr(found.greeks, name)[row]
 
 
+def remembering(owner, sessions_ago, volatility=0.31, contract=CALL):
+    """Return the history of a book whose contract's quote implied something once."""
+    session = SESSIONS[-1 - sessions_ago]
+    stored = {session: {contract.symbol: volatility}}
+    return {owner.portfolio_id: replace(History.none(), option_volatilities=stored)}
+
+
+def test_without_a_quote_the_contract_s_own_last_one_tells_for_three_sessions():
+    """Before what its neighbours say, and of its own book's history alone."""
+    said = quoted({PUT: (2.0, 2.1)})
+    lines = [holding(1, CALL), holding(2, PUT)]
+    mine, other = book(lines, number=1), book(lines, number=2)
+    everything = small(snapshots=said)
+    for ago in (1, 2, 3):
+        found = priced(everything, mine, other, histories=remembering(mine, ago))
+        of_mine, of_other = (
+            found.rows[owner.portfolio_id, owner.positions[0].id] for owner in (mine, other)
+        )
+        assert (found.terms.volatility[of_mine], found.volatility_source[of_mine]) == (
+            0.31,
+            "last_quote",
+        )
+        assert found.price[of_mine] == found.greeks.price[of_mine]
+        assert "estimated_volatility" not in found.flags[of_mine]
+        assert found.volatility_source[of_other] == "surface"
+    for ago in (0, 4):
+        found = priced(everything, mine, histories=remembering(mine, ago))
+        assert set(found.volatility_source) == {"surface", "quote"}
+
+
+def test_the_latest_of_several_quotes_tells_and_today_s_tells_before_all():
+    owner = book([holding(1, CALL)])
+    stored = {SESSIONS[-2]: {CALL.symbol: 0.32}, SESSIONS[-3]: {CALL.symbol: 0.28}}
+    known = {owner.portfolio_id: replace(History.none(), option_volatilities=stored)}
+    found = priced(small(), owner, histories=known)
+    assert (found.terms.volatility[0], found.volatility_source) == (0.32, ("last_quote",))
+    wide = priced(small(snapshots=quoted({CALL: (0.0, 26.7)})), owner, histories=known)
+    assert (wide.terms.volatility[0], wide.quote_use) == (0.32, ("too_wide",))
+    today = priced(small(snapshots=quoted({CALL: (6.0, 6.2)})), owner, histories=known)
+    assert today.volatility_source == ("quote",)
+    assert today.greeks.price[0] == pytest.approx(6.1)
+
+
 @pytest.mark.parametrize("quote", [(NAN, 6.0), (6.0, NAN), (6.2, 6.0), (-1.0, 6.0), (0.0, 0.0)])
 def test_what_is_no_quote_is_not_used(quote):
     found = one(long_market(RETURNS, snapshots=quoted({CALL: quote})), holding(1, CALL))
     assert (found.price_source, found.volatility_source) == (("model",), ("estimated",))
+    assert found.quote_use == ("none",)
+
+
+@pytest.mark.parametrize(
+    ("quote", "used"),
+    [
+        pytest.param((0.0, 26.7), False, id="nobody bids for what is asked dearly"),
+        pytest.param((0.0, 0.10), True, id="ten cents are two ticks"),
+        pytest.param((0.0, 0.11), False, id="eleven are not"),
+        pytest.param((0.05, 0.15), True, id="ten cents between"),
+        pytest.param((2.0, 6.0), True, id="the bid is a third of the ask"),
+        pytest.param((1.99, 6.0), False, id="the bid is less than that"),
+    ],
+)
+def test_a_quote_whose_sides_are_too_far_apart_is_not_used(quote, used):
+    far = Contract("XYZ", EXPIRY, "call", Decimal(125))
+    found = one(long_market(RETURNS, snapshots=quoted({far: quote})), holding(1, far))
+    if used:
+        assert found.price[0] == pytest.approx(sum(quote) / 2)
+        assert (found.price_source, found.volatility_source) == (("quote",), ("quote",))
+        assert found.quote_use == ("price_and_volatility",)
+    else:
+        # Next to it are the estimate of the test above and the model's price at it.
+        assert found.terms.volatility[0] == pytest.approx(1.1 * 0.01 * np.sqrt(252), rel=1e-3)
+        assert (found.price_source, found.volatility_source) == (("model",), ("estimated",))
+        assert found.price[0] == found.greeks.price[0]
+        assert found.quote_use == ("too_wide",)
+
+
+def test_a_contract_with_a_wide_quote_is_read_off_its_neighbours_and_tells_none():
+    near = Contract("XYZ", EXPIRY, "call", Decimal(105))
+    said = quoted({CALL: (6.0, 6.2), near: (0.0, 26.7)})
+    lines = [holding(1, CALL), holding(2, near)]
+    found = priced(long_market(RETURNS, snapshots=said), book(lines))
+    assert found.volatility_source == ("quote", "surface")
+    assert found.quote_use == ("price_and_volatility", "too_wide")
 
 
 def test_a_quote_below_exercise_is_a_price_and_no_volatility():
@@ -315,6 +395,7 @@ def test_a_quote_below_exercise_is_a_price_and_no_volatility():
     assert (found.price[0], found.price_source) == (49.25, ("quote",))
     assert found.volatility_source == ("estimated",)
     assert found.flags == (("quote_at_exercise", "default_borrow_cost"),)
+    assert found.quote_use == ("price",)
     assert found.greeks.delta[0] == pytest.approx(1.0, abs=0.01)
 
 

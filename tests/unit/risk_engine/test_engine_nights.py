@@ -1,6 +1,7 @@
 """A book with options through nights of the simulated market: quoted, missed, expired."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -10,6 +11,7 @@ import pytest
 
 from common import calendar
 from risk_engine.domain import History
+from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.frame import lay_out_chunk
 from risk_engine.engine.snapshots import SnapshotRow, snapshots_of
 from tests.support.simulated import simulated_market
@@ -33,6 +35,11 @@ def stored(rows):
         np.array([one.net_asset_value for one in rows]),
         np.array([NAN if one.daily_return is None else one.daily_return for one in rows]),
         {one.session: json.loads(one.option_prices) for one in rows if one.option_prices},
+        {
+            one.session: json.loads(one.option_volatilities)
+            for one in rows
+            if one.option_volatilities
+        },
     )
 
 
@@ -86,3 +93,35 @@ def test_the_option_that_expires_pays_what_it_is_worth(nights):
     assert expired.realized_pnl == pytest.approx(-100 * (paid - 5))
     assert said[NIGHTS[4]].totals.realized_pnl == expired.realized_pnl
     assert all(one.status == "ok" for one in rows if one.session != MISSED)
+
+
+def test_a_night_without_quotes_takes_the_volatility_that_the_last_ones_implied():
+    """And the nights after it: what the model said is not kept as if a quote had implied it."""
+    held = book((LONG,), "250000", opening_session=NIGHTS[0])
+    rows: list[SnapshotRow] = []
+    told = []
+    for session in calendar.sessions(NIGHTS[0], date(2025, 11, 25)):
+        market = simulated_market(SYMBOLS, session)
+        if session != NIGHTS[0]:
+            said = market.snapshots
+            silent = np.full(len(said.symbols), NAN)
+            market = replace(market, snapshots=replace(said, bid=silent, ask=silent))
+        frame = lay_out_chunk([held], market, {}, [stored(rows)])
+        rows += snapshots_of(frame)[0]
+        told.append((frame.contracts.volatility_source[0], frame.contracts.terms.volatility[0]))
+    sources = [source for source, _ in told]
+    assert sources == ["quote", "last_quote", "last_quote", "last_quote", "estimated", "estimated"]
+    assert len({volatility for _, volatility in told[:4]}) == 1
+    assert json.loads(rows[0].option_volatilities or "{}") == {SYMBOLS[3]: told[0][1]}
+    assert [one.option_volatilities for one in rows[1:]] == [None] * 5
+    assert all(one.option_prices for one in rows)
+
+
+def test_another_volatility_of_before_is_another_input():
+    market = simulated_market(SYMBOLS, NIGHTS[1])
+
+    def named(volatility):
+        history = History((), np.empty(0), np.empty(0), {}, {NIGHTS[0]: {SYMBOLS[3]: volatility}})
+        return Fingerprints(lay_out_chunk([BOOK], market, {}, [history]), {}).of(0, "m-1")
+
+    assert named(0.2) == named(0.2) != named(0.21)

@@ -16,13 +16,15 @@ class History:
     They are before the session that is calculated. `net_asset_value` and `daily_return`, a decimal
     since the session before, are (sessions,); NaN is not known. `option_prices` are what options
     were priced at per share, by session and contract: of whatever revision, as they are the
-    market's, and of the sessions alone where they matter.
+    market's, and of the sessions alone where they matter. `option_volatilities` likewise are what
+    their own quotes implied, per year; of what had no usable quote there is none.
     """
 
     sessions: tuple[date, ...]
     net_asset_value: FloatArray
     daily_return: FloatArray = field(default_factory=lambda: np.empty(0))
     option_prices: Mapping[date, Mapping[str, float]] = field(default_factory=dict)
+    option_volatilities: Mapping[date, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def none(cls) -> "History":

@@ -79,7 +79,7 @@ class Fingerprints:
 
         Beside what `input_hash` covers: the model version, the whole history of what the book
         depends on, quotes, curves, the long history of the factors, the benchmark, the returns of
-        the account's sessions and what its options were priced at on them.
+        the account's sessions, what its options were priced at and what quotes implied on them.
         """
         return hashlib.sha256(model_version.encode() + self._inputs[account]).hexdigest()
 
@@ -107,9 +107,12 @@ class Fingerprints:
 
 
 def _remembered(history: History) -> bytes:
-    # What options were priced at: the one thing of the past that is not in the panel.
-    prices = {day.isoformat(): known for day, known in history.option_prices.items()}
-    return json.dumps(prices, sort_keys=True).encode()
+    # Of options: the one thing of the past that is not in the panel.
+    known = [
+        {day.isoformat(): by_contract for day, by_contract in kept.items()}
+        for kept in (history.option_prices, history.option_volatilities)
+    ]
+    return json.dumps(known, sort_keys=True).encode()
 
 
 def _digests_of_contracts(market: Market, contracts: Contracts) -> Sequence[bytes]:

@@ -118,7 +118,9 @@ def lay_out_chunk(
     memo = memo or Memo()
     underlyings = underlyings_of(books, market)
     digests = digests_of(market, underlyings)
-    contracts = price_contracts(contracts_of(books, underlyings, market), underlyings, market, memo)
+    stored = {book.portfolio_id: one for book, one in zip(books, histories, strict=True)}
+    listing = contracts_of(books, underlyings, market, stored)
+    contracts = price_contracts(listing, underlyings, market, memo)
     valued = value(
         books,
         market.ledger,

@@ -19,7 +19,7 @@ from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray, sum_by
 from risk_engine.quant.pricing import dividend_value
 
-MODEL_VERSION: Final = "greeks-3"
+MODEL_VERSION: Final = "greeks-4"
 
 SHARES_OF: Final = "gross value of open positions: |market value|, carried ones at |entry value|"
 
@@ -29,7 +29,9 @@ NoteCode = Literal[
     "expired_options",
     "unpriced_securities",
     "estimated_volatility",
+    "quote_too_wide",
     "quote_at_exercise",
+    "volatility_from_last_quote",
     "volatility_from_other_contracts",
     "default_rate",
     "no_dividend_yield",
@@ -49,9 +51,17 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
         "{count} option position(s) have no usable quote: their volatility is estimated from the "
         "underlying's last 63 sessions, marked up by a tenth."
     ),
+    "quote_too_wide": (
+        "{count} option position(s) have a quote whose bid and ask are too far apart for their "
+        "middle to be a price: it is not used."
+    ),
     "quote_at_exercise": (
         "{count} option position(s) are quoted at no more than their exercise brings, which "
         "implies no volatility: it is estimated, and hardly matters."
+    ),
+    "volatility_from_last_quote": (
+        "{count} option position(s) have no usable quote: their volatility is what their own "
+        "implied at most three sessions before."
     ),
     "volatility_from_other_contracts": (
         "{count} option position(s) have no quote: their volatility is read off the book's other "
@@ -108,7 +118,9 @@ def _greeks(frame: Frame, amounts: Amounts, account: int) -> EngineResult:
     notes["unmodelled_options"] = int((is_option & ~modelled).sum())
     notes["unpriced_securities"] = int(unpriced.sum())
     notes["expired_options"] = reasons.count("expired")
+    notes["volatility_from_last_quote"] = sources.count("last_quote")
     notes["volatility_from_other_contracts"] = sources.count("surface")
+    notes["quote_too_wide"] = _column(contracts.quote_use, contract).count("too_wide")
     notes["private_assets"] = int(is_private.sum())
     return EngineResult(
         status=_status(is_option, modelled, notes, stale),
@@ -246,7 +258,13 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
     words: Mapping[str, Sequence[str | None]] = {
         "style": styles,
         "price_source": contracts.price_source,
-        "volatility_source": contracts.volatility_source,
+        "volatility_source": [
+            # Frozen without a word of its own for it: a quote's, of whichever session.
+            "quote" if source == "last_quote" else source
+            for source in contracts.volatility_source
+        ],
+        "volatility_from": contracts.volatility_source,
+        "quote_use": contracts.quote_use,
         "rate_source": contracts.rate_source,
         # Names clients know: before there were declared dividends only a yield had a source.
         "dividend_source": contracts.yield_source,

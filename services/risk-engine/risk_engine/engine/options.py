@@ -10,7 +10,7 @@ import numpy as np
 from common.options import Contract
 from risk_engine.domain import Market
 from risk_engine.engine.known_options import greeks_of
-from risk_engine.engine.listing import Listed, Listing, mids
+from risk_engine.engine.listing import Listed, Listing, mids, too_wide
 from risk_engine.engine.memo import Memo
 from risk_engine.engine.option_inputs import (
     DividendSource,
@@ -28,7 +28,10 @@ from risk_engine.quant.pricing import Greeks, Options, net_spot
 from risk_engine.quant.volatility_surface import nearby_volatility
 
 PriceSource = Literal["quote", "model"]
-VolatilitySource = Literal["quote", "surface", "estimated"]
+QuoteUse = Literal["price_and_volatility", "price", "too_wide", "none"]
+"""What a contract's quote is good for; `price`: it implies no volatility."""
+VolatilitySource = Literal["quote", "last_quote", "surface", "estimated"]
+"""`last_quote`: the contract's own of a session before."""
 Flag = Literal[
     "estimated_volatility",
     "quote_at_exercise",
@@ -49,7 +52,8 @@ class Contracts:
     have been declared and come before the expiry. All is per share of today, of which a
     position has `split_factor` for each it states. `price` is the quote's mid, else the model's, as
     `price_source` says; `greeks` are the model's at `terms`, zero for what has expired before.
-    `flags` say what had to be assumed; `reason` says why nothing is known.
+    `quote_use` says what became of the quote, `flags` what had to be assumed; `reason` why nothing
+    is known.
     """
 
     contracts: tuple[Contract, ...]
@@ -67,6 +71,7 @@ class Contracts:
     rate_source: tuple[RateSource, ...]
     yield_source: tuple[YieldSource | None, ...]
     dividend_source: tuple[DividendSource | None, ...]
+    quote_use: tuple[QuoteUse, ...]
     flags: tuple[tuple[Flag, ...], ...]
     reason: tuple[Reason | None, ...]
 
@@ -79,10 +84,13 @@ def price_contracts(
 ) -> Contracts:
     """Price contracts at the close of `market.as_of`."""
     # Neighbours are priced as well: their rows come first among those of their contract.
-    beside = {Listed(one, 1.0, ()) for listed in listing.values() for one in listed.neighbours}
+    beside = {Listed(one, 1.0) for listed in listing.values() for one in listed.neighbours}
     distinct = sorted(
         beside | set(listing.values()),
-        key=lambda one: (one.contract.symbol, one.split_factor, one.neighbours),
+        key=lambda one: (
+            *(one.contract.symbol, one.split_factor, one.neighbours),
+            one.last_volatility or 0.0,
+        ),
     )
     row_of = {listed: row for row, listed in enumerate(distinct)}
     contracts = [one.contract for one in distinct]
@@ -96,7 +104,14 @@ def price_contracts(
     mid = mids(contracts, factor, market.snapshots)
     implied = implied_volatility(terms, mid, inputs.american)
     nearby = _from_neighbours(distinct, row_of, terms, implied.volatility)
-    volatility, sources = _volatilities(implied.volatility, nearby, underlying, inputs, underlyings)
+    last = np.array([one.last_volatility for one in distinct], dtype=np.float64)
+    told: Mapping[VolatilitySource, FloatArray] = {
+        "quote": implied.volatility,
+        "last_quote": last,
+        "surface": nearby,
+        "estimated": _estimated(underlying, inputs, underlyings),
+    }
+    volatility, sources = _volatilities(told)
     terms = replace(terms, volatility=volatility)
     greeks = _greeks(terms, inputs, memo or Memo())
     price, price_sources = _prices(mid, greeks, terms)
@@ -116,6 +131,9 @@ def price_contracts(
         rate_source=(inputs.rate_source,) * len(contracts),
         yield_source=inputs.yield_source,
         dividend_source=inputs.dividend_source,
+        quote_use=_quote_use(
+            mid, implied.volatility, too_wide(contracts, factor, market.snapshots)
+        ),
         flags=_flags(inputs, sources, implied.reason == TOO_CHEAP),
         reason=_reasons(terms, inputs),
     )
@@ -136,25 +154,19 @@ def _terms(contracts: Sequence[Contract], factor: FloatArray, inputs: Inputs) ->
     )
 
 
-def _volatilities(
-    implied: FloatArray,
-    nearby: FloatArray,
-    underlying: IntArray,
-    inputs: Inputs,
-    underlyings: Underlyings,
-) -> tuple[FloatArray, tuple[VolatilitySource | None, ...]]:
-    """Return the volatility of each contract from the best source there is."""
+def _estimated(underlying: IntArray, inputs: Inputs, underlyings: Underlyings) -> FloatArray:
     estimated = np.append(estimated_volatility(underlyings), np.nan)[underlying]
     # What the index itself has done says nothing about a future on it.
-    estimated = np.where(inputs.on_future, np.nan, estimated)
-    by_source: Mapping[VolatilitySource, FloatArray] = {
-        "quote": implied,
-        "surface": nearby,
-        "estimated": estimated,
-    }
-    volatility = np.full(len(implied), np.nan)
-    sources: list[VolatilitySource | None] = [None] * len(implied)
-    for source, values in by_source.items():
+    return np.where(inputs.on_future, np.nan, estimated)
+
+
+def _volatilities(
+    told: Mapping[VolatilitySource, FloatArray],
+) -> tuple[FloatArray, tuple[VolatilitySource | None, ...]]:
+    """Return the volatility of each contract from the best source there is; the best is first."""
+    volatility = np.full(len(told["quote"]), np.nan)
+    sources: list[VolatilitySource | None] = [None] * len(volatility)
+    for source, values in told.items():
         for row in np.flatnonzero(np.isnan(volatility) & (values > 0)).tolist():
             volatility[row], sources[row] = values[row], source
     return volatility, tuple(sources)
@@ -173,7 +185,7 @@ def _from_neighbours(
     most = max(len(distinct[row].neighbours) for row in asked)
     quoted = np.full((len(asked), most), -1, dtype=np.int64)
     for place, row in enumerate(asked):
-        beside = [row_of[Listed(one, 1.0, ())] for one in distinct[row].neighbours]
+        beside = [row_of[Listed(one, 1.0)] for one in distinct[row].neighbours]
         quoted[place, : len(beside)] = beside
     years = np.where(terms.years > 0, terms.years, np.nan)
     forward = np.log(net_spot(terms)) + (terms.rate - terms.dividend_yield) * years
@@ -218,6 +230,17 @@ def _prices(
         for quote, unknown in zip(quoted.tolist(), np.isnan(price).tolist(), strict=True)
     ]
     return price, tuple(sources)
+
+
+def _quote_use(mid: FloatArray, implied: FloatArray, is_wide: BoolArray) -> tuple[QuoteUse, ...]:
+    def use(price: float, volatility: float, wide: bool) -> QuoteUse:  # noqa: FBT001 - a row of the table
+        if wide:
+            return "too_wide"
+        if np.isnan(price):
+            return "none"
+        return "price" if np.isnan(volatility) else "price_and_volatility"
+
+    return tuple(map(use, mid.tolist(), implied.tolist(), is_wide.tolist()))
 
 
 def _flags(

@@ -1,12 +1,14 @@
 """The history of an account: what is kept of a session."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 import numpy as np
 
+from common.options import Contract
 from risk_engine.domain import History, Status, Valuation
 from risk_engine.engine.acceptance import is_known_since_opening
 from risk_engine.engine.frame import Frame
@@ -19,7 +21,8 @@ class SnapshotRow:
     """An account at the close of a session, in US dollars, unrounded; see `domain.Totals`.
 
     `daily_pnl` and `daily_return` are since the session before; None on the opening session.
-    `option_prices` is a JSON object of prices by contract, None for an account without options.
+    `option_prices` is a JSON object of prices by contract, None for an account without options;
+    `option_volatilities` likewise of what their quotes implied, None where none did.
     """
 
     session: date
@@ -37,6 +40,7 @@ class SnapshotRow:
     daily_pnl: float | None
     daily_return: float | None
     option_prices: str | None
+    option_volatilities: str | None
 
 
 def snapshots_of(frame: Frame) -> Sequence[Sequence[SnapshotRow]]:
@@ -62,19 +66,35 @@ def option_prices(frame: Frame, account: int, session: date) -> Mapping[str, flo
     if session < frame.as_of:
         stored: History = frame.histories[account]
         return stored.option_prices.get(session, {})
+    return {contract.symbol: price for contract, _, price in _priced(frame, account)}
+
+
+def option_volatilities(frame: Frame, account: int, session: date) -> Mapping[str, float]:
+    """Give what quotes of an account's options implied on a session, by contract."""
+    if session < frame.as_of:
+        stored: History = frame.histories[account]
+        return stored.option_volatilities.get(session, {})
+    owner, contracts = frame.books[account].portfolio_id, frame.contracts
+    return {
+        contract.symbol: float(contracts.terms.volatility[row])
+        for contract, position_id, _ in _priced(frame, account)
+        if contracts.volatility_source[row := contracts.rows[owner, position_id]] == "quote"
+    }
+
+
+def _priced(frame: Frame, account: int) -> Iterator[tuple[Contract, UUID, float]]:
+    # What has a price of today, of the market or the model.
     valuation: Valuation = frame.valuations[account]
     priced = {
         one.position_id: one.market_price
         for one in valuation.positions
         if one.investment_class == "OPTIONS" and one.market_price is not None and not one.stale
     }
-    found = {}
     for position in frame.books[account].positions:
         contract = contract_of(position)
         price = priced.get(position.id)
         if contract is not None and price is not None:
-            found[contract.symbol] = price
-    return found
+            yield contract, position.id, price
 
 
 def _row(frame: Frame, day: int, account: int, session: date) -> SnapshotRow:
@@ -88,6 +108,7 @@ def _row(frame: Frame, day: int, account: int, session: date) -> SnapshotRow:
         return _number(getattr(past.values, name)[day])
 
     prices = option_prices(frame, account, session)
+    volatilities = option_volatilities(frame, account, session)
     return SnapshotRow(
         session=session,
         status=status_of(past.counts, day, complete=complete),
@@ -104,6 +125,7 @@ def _row(frame: Frame, day: int, account: int, session: date) -> SnapshotRow:
         daily_pnl=_number(past.changes.pnl[day]),
         daily_return=_number(past.daily_return[day]),
         option_prices=json.dumps(prices, sort_keys=True) if prices else None,
+        option_volatilities=json.dumps(volatilities, sort_keys=True) if volatilities else None,
     )
 
 

@@ -26,7 +26,7 @@ from risk_engine.quant.factors import FACTORS
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.stress_attribution import GREEKS
 
-MODEL_VERSION: Final = "stress-3"
+MODEL_VERSION: Final = "stress-4"
 PERCENTAGES_OF: Final = "net asset value"
 SHARES_OF: Final = "gross market value of the open positions"
 IMPLAUSIBLE: Final = 0.001
@@ -207,15 +207,23 @@ def _scenarios(
         volatility_stated=[one.volatility is not None for one in scenarios],
         distance=likely.distance,
         probability=likely.probability,
-        implausible=likely.probability < IMPLAUSIBLE,
+        implausible=_verdicts(likely.probability < IMPLAUSIBLE, likely.probability),
         by_cause=runs.by_cause[account],
         by_greek=runs.by_greek[account],
         specific_deviation=runs.specific_deviation[account],
         modelled_share=runs.share[account],
-        net_asset_value_negative=after < 0,
+        net_asset_value_negative=_verdicts(after < 0, after),
         maintenance_margin=runs.margin[account],
-        margin_call=after < runs.margin[account],
+        margin_call=_verdicts(after < runs.margin[account], after + runs.margin[account]),
     )
+
+
+def _verdicts(found: BoolArray, rests_on: FloatArray) -> list[bool | None]:
+    # A comparison with what is not known is false: there it says nothing.
+    return [
+        verdict if known else None
+        for verdict, known in zip(found.tolist(), np.isfinite(rests_on).tolist(), strict=True)
+    ]
 
 
 def _positions(inputs: StressInputs, mine: IntArray, found: _Found) -> Mapping[str, Any]:

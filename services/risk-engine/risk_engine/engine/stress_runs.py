@@ -117,7 +117,7 @@ def run_scenarios(inputs: StressInputs, scenarios: Sequence[Scenario]) -> Scenar
         positions_direct=direct,
         positions_correlated=profit,
         specific_deviation=specific,
-        margin=_margin(inputs, full.moves, profit),
+        margin=np.where(missing[..., 0], np.nan, _margin(inputs, full.moves, profit)),
         share=known_share(held, profit, inputs.size, book.portfolios),
     )
 
@@ -263,16 +263,23 @@ def _specific_deviation(
 
 def _margin(inputs: StressInputs, moves: Moves, profit: FloatArray) -> FloatArray:
     book, held = inputs.book, inputs.book.positions
-    value = inputs.frame.exposures.value[inputs.holding][:, None] + np.nan_to_num(profit)
+    value = inputs.frame.exposures.value[inputs.holding][:, None] + profit
     is_listed = held.contract != NO_CONTRACT
     notional = np.zeros(profit.shape)
     spot = book.contracts.spot[held.contract[is_listed]][:, None]
     returns = moves.returns[held.underlying[is_listed]]
-    notional[is_listed] = np.abs(held.units[is_listed])[:, None] * spot * (1 + returns)
+    units = np.abs(held.units[is_listed])
+    notional[is_listed] = units[:, None] * spot * (1 + returns)
+    listed = inputs.frame.exposures.contract[inputs.holding[is_listed]]
+    terms = inputs.frame.contracts.terms
+    at_strike, is_call = np.zeros(len(held)), np.zeros(len(held), dtype=np.bool_)
+    at_strike[is_listed], is_call[is_listed] = units * terms.strike[listed], terms.is_call[listed]
     return maintenance_margin(
         held.portfolio,
         value,
         notional,
+        at_strike,
+        is_call=is_call,
         is_short=held.units < 0,
         is_option=inputs.is_option,
         is_private=inputs.is_private,

@@ -22,7 +22,7 @@ from risk_engine.quant.valuation import (
     value_holdings,
 )
 
-MODEL_VERSION: Final = "valuation-5"
+MODEL_VERSION: Final = "valuation-6"
 # Less than half a cent is nothing: no fraction of it is stated.
 LEAST_AMOUNT = 0.005
 

@@ -21,6 +21,9 @@ RECENT = timedelta(days=30)
 """How long an option's price stands in for one; a holiday more or less is no matter."""
 
 
+_ByContract = dict[date, Mapping[str, float]]
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """An account at the close of a session, in the book's currency."""
@@ -83,7 +86,7 @@ class Histories:
         Another revision tells of another book; but what it says of options' prices is kept. Rows
         without a daily change, of before it was kept, are left out like portfolios without any.
         """
-        prices = await self._option_prices(portfolio_ids, start, as_of)
+        remembered = await self._options(portfolio_ids, start, as_of)
         is_first = SNAPSHOTS.c.session == BOOKS.c.opening_session
         columns = (SNAPSHOTS.c.session, SNAPSHOTS.c.net_asset_value, SNAPSHOTS.c.daily_return)
         sessions, values, returns = (
@@ -112,13 +115,13 @@ class Histories:
                 tuple(row.sessions),
                 np.array(row.values, dtype=np.float64),
                 np.array(row.returns, dtype=np.float64),
-                prices.get(row.portfolio_id, {}),
+                *remembered.get(row.portfolio_id, ({}, {})),
             )
             for row in rows
         }
         without_any = {
-            portfolio_id: History((), np.empty(0), np.empty(0), stored)
-            for portfolio_id, stored in prices.items()
+            portfolio_id: History((), np.empty(0), np.empty(0), *stored)
+            for portfolio_id, stored in remembered.items()
             if portfolio_id not in found
         }
         return found | without_any
@@ -135,6 +138,7 @@ class Histories:
             for column in (
                 *(SNAPSHOTS.c.session, SNAPSHOTS.c.revision, SNAPSHOTS.c.net_asset_value),
                 *(SNAPSHOTS.c.daily_return, SNAPSHOTS.c.option_prices),
+                SNAPSHOTS.c.option_volatilities,
             )
         )
         number = func.sum(func.hashtextextended(func.concat_ws("|", *said), 0))
@@ -170,7 +174,7 @@ class Histories:
         """Have the sessions after one calculated anew that only stand in for a night's own.
 
         They lose their daily change, and so are none that `of` returns; what options were priced
-        at is kept.
+        at, and what their quotes implied, is kept.
         """
         of_its_night = exists().where(
             RESULTS.c.portfolio_id == SNAPSHOTS.c.portfolio_id,
@@ -188,15 +192,21 @@ class Histories:
             .values(daily_pnl=None, daily_return=None)
         )
 
-    async def _option_prices(
+    async def _options(
         self, portfolio_ids: Collection[UUID], start: date, as_of: date
-    ) -> Mapping[UUID, Mapping[date, Mapping[str, float]]]:
+    ) -> Mapping[UUID, tuple[_ByContract, _ByContract]]:
+        """Return what options were priced at and what their quotes implied, by session."""
         # A session's prices matter when it is calculated again, and for the ones after it; an
         # opening's, for good. Of an account that has no hole, a few of the last will do.
         recent = as_of - RECENT
         opening = BOOKS.c.opening_session
         rows = await self._connection.execute(
-            select(SNAPSHOTS.c.portfolio_id, SNAPSHOTS.c.session, SNAPSHOTS.c.option_prices)
+            select(
+                SNAPSHOTS.c.portfolio_id,
+                SNAPSHOTS.c.session,
+                SNAPSHOTS.c.option_prices,
+                SNAPSHOTS.c.option_volatilities,
+            )
             .join(BOOKS, BOOKS.c.portfolio_id == SNAPSHOTS.c.portfolio_id)
             .where(
                 *_between(portfolio_ids, start, as_of),
@@ -208,9 +218,12 @@ class Histories:
                 ),
             )
         )
-        found: dict[UUID, dict[date, Mapping[str, float]]] = defaultdict(dict)
+        found: dict[UUID, tuple[_ByContract, _ByContract]] = defaultdict(lambda: ({}, {}))
         for row in rows:
-            found[row.portfolio_id][row.session] = row.option_prices
+            prices, volatilities = found[row.portfolio_id]
+            prices[row.session] = row.option_prices
+            if row.option_volatilities is not None:
+                volatilities[row.session] = row.option_volatilities
         return found
 
 

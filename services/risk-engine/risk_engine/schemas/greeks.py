@@ -9,7 +9,7 @@ from pydantic import Field
 from common.events.onboarding import PositionType
 from risk_engine.engine.greeks import Kind
 from risk_engine.engine.option_inputs import DividendSource, RateSource, YieldSource
-from risk_engine.engine.options import Flag, PriceSource, VolatilitySource
+from risk_engine.engine.options import Flag, PriceSource, QuoteUse, VolatilitySource
 from risk_engine.repository import Known
 from risk_engine.schemas.base import IN_NO_TOTAL, Answer, Engine, Money, Number, Price, Quantity
 from risk_engine.schemas.exposure import Quality
@@ -74,9 +74,17 @@ class PositionGreeks(Answer):
     underlying_price: Price | None = Field(description="Of the future where the style says so")
     price: Price | None = Field(description="Per share, of an option")
     price_source: PriceSource | None
+    quote_use: QuoteUse | None = Field(
+        None, description="What an option's quote is good for; `too_wide`: for nothing"
+    )
     model_price: Price | None = Field(description="Per share, at `volatility`")
     volatility: Number | None = Field(description="Per year, a fraction")
-    volatility_source: VolatilitySource | None
+    volatility_source: Literal["quote", "surface", "estimated"] | None = Field(
+        description="`quote`: the contract's own, of this session or one of the three before"
+    )
+    volatility_from: VolatilitySource | None = Field(
+        None, description="The same; `last_quote`: its own, of one of the three sessions before"
+    )
     rate: Number | None = Field(description="Continuous, per year, a fraction")
     rate_source: RateSource | None
     dividend_yield: Number | None = Field(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.schemas.base import IN_NO_TOTAL, WHY_NO_AMOUNTS, Answer, Engine, Money, Number
 from risk_engine.schemas.exposure import Parts
 
@@ -206,7 +207,7 @@ class MarketRiskOut(Engine):
         if not isinstance(kept, Mapping):
             return payload
         nav = payload["net_asset_value"]
-        whole = nav if nav >= 0.005 else None
+        whole = nav if nav >= LEAST_AMOUNT else None
         rows = [
             _row(kept, (scope, method, place), horizon, whole)
             for scope in range(len(kept["scopes"]))

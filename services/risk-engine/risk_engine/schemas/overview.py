@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer
 from risk_engine.schemas.exposure import ExposureOut, Sides
@@ -149,7 +150,7 @@ def _exposures(totals: Totals) -> Exposures:
 def _share(
     amount: float | None, totals: Totals, *, times: float = 1.0, decimals: int
 ) -> float | None:
-    if amount is None or totals.net_asset_value <= 0:
+    if amount is None or totals.net_asset_value < LEAST_AMOUNT:
         return None
     # Adding zero turns -0.0 into 0.0.
     return round(times * amount / totals.net_asset_value, decimals) + 0.0

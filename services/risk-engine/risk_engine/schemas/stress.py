@@ -22,6 +22,7 @@ from risk_engine.schemas.valuation import NoteOut
 
 MoveSource = Literal["history", "file", "expected", "unknown"]
 ReplayedBy = Literal["own_history", "factors"]
+FALSE_OR_UNKNOWN = "False also where it is not known: `verdicts` tells which"
 ByFactor = dict[str, Number]
 ByCause = dict[str, Money]
 
@@ -39,6 +40,14 @@ class StressBasedOn(Answer):
     shares_of: str
     unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
     sessions: int = Field(description="On which every factor is known: the covariance's sample")
+
+
+class Verdicts(Answer):
+    """What is said of a scenario; null where a number that it rests on is not known."""
+
+    implausible: bool | None = Field(description="probability < 0.001")
+    net_asset_value_negative: bool | None = Field(description="new_net_asset_value < 0")
+    margin_call: bool | None = Field(description="new_net_asset_value < maintenance_margin")
 
 
 class ScenarioOut(Answer):
@@ -75,18 +84,19 @@ class ScenarioOut(Answer):
     volatility_stated: bool = Field(description="By the scenario, else by the market's move")
     distance: Number | None = Field(description="Of the stated shocks, standard deviations")
     probability: Number | None = Field(description="Of shocks at least as far, over the horizon")
-    implausible: bool = Field(description="probability < 0.001")
+    implausible: bool = Field(description=FALSE_OR_UNKNOWN)
     by_cause: ByCause = Field(description="Adds up to `correlated`: factors, VOLATILITY, SPECIFIC")
     by_greek: ByCause = Field(description="Adds up to `correlated`: delta, gamma, ..., residual")
     specific_deviation: Money | None = Field(
         description="Standard deviation of specific risk over the horizon; not in the impacts"
     )
     modelled_share: Number | None = Field(description="A fraction of what `shares_of` says")
-    net_asset_value_negative: bool
+    net_asset_value_negative: bool = Field(description=FALSE_OR_UNKNOWN)
     maintenance_margin: Money | None = Field(
         description="Net asset value a broker would want after the correlated shocks; estimated"
     )
-    margin_call: bool = Field(description="new_net_asset_value < maintenance_margin")
+    margin_call: bool = Field(description=FALSE_OR_UNKNOWN)
+    verdicts: Verdicts | None = None
 
 
 class PositionStressOut(Answer):
@@ -182,7 +192,7 @@ class StressOut(Engine):
             "by_greek": tree["greeks"],
         }
         return rest | {
-            "scenarios": [_named(one, axes) for one in tree["scenarios"]],
+            "scenarios": [_named(one, axes) | _judged(one) for one in tree["scenarios"]],
             "replays": [_named(one, axes) for one in tree["replays"]],
             "reverse": [_named(one, axes) for one in tree["reverse"]],
             "positions": [
@@ -201,7 +211,13 @@ class StressOut(Engine):
 _AXES = ("factors", "causes", "greeks")
 
 
-def _named(row: Mapping[str, Any], axes: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
+def _judged(row: Mapping[str, Any]) -> dict[str, Any]:
+    # The fields were there, and never null, before anybody could say that it is not known.
+    verdicts = {name: row[name] for name in Verdicts.model_fields}
+    return {"verdicts": verdicts} | {name: bool(said) for name, said in verdicts.items()}
+
+
+def _named(row: Mapping[str, Any], axes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     # What is not known of a name is left out.
     return dict(row) | {
         key: {name: cell for name, cell in zip(names, row[key], strict=True) if cell is not None}

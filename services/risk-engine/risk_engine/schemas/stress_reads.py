@@ -7,9 +7,10 @@ from uuid import UUID
 
 from pydantic import Field
 
+from risk_engine.engine.valuation import LEAST_AMOUNT
 from risk_engine.repository import Known
 from risk_engine.schemas.base import Answer, Money, Number, Percent
-from risk_engine.schemas.stress import ScenarioOut, StressOut
+from risk_engine.schemas.stress import FALSE_OR_UNKNOWN, ScenarioOut, StressOut, Verdicts
 from risk_engine.schemas.summary import Summary, read, summary, valuation_of
 
 Flag = Literal["NO_STRESS_TEST_RESULTS", "NO_SNAPSHOT", "ZERO_BASELINE", "NO_MATCHING_RESULTS"]
@@ -50,7 +51,8 @@ class ScenarioImpact(Answer):
     correlation_effect: Money | None = Field(description="dollar_impact - direct_impact")
     dollar_impact_without_proxies: Money | None
     probability: Number | None = Field(description="Of shocks at least as far from usual")
-    margin_call: bool
+    margin_call: bool = Field(description=FALSE_OR_UNKNOWN)
+    verdicts: Verdicts | None = None
 
 
 class StressTestData(Answer):
@@ -109,7 +111,7 @@ def stress_test(known: Known | None, wanted: Sequence[str] | None) -> StressTest
         return _nothing(known, found, "NO_SNAPSHOT", wanted)
     if found is None:
         return _nothing(known, found, "NO_STRESS_TEST_RESULTS", wanted)
-    if found.net_asset_value <= 0:
+    if found.net_asset_value < LEAST_AMOUNT:
         return _nothing(known, found, "ZERO_BASELINE", wanted)
     asked = [one for one in found.scenarios if wanted is None or one.id in wanted]
     if not asked:
@@ -167,6 +169,7 @@ def _impact(one: ScenarioOut) -> ScenarioImpact | None:
         dollar_impact_without_proxies=one.correlated_without_proxies,
         probability=one.probability,
         margin_call=one.margin_call,
+        verdicts=one.verdicts,
     )
 
 
