@@ -4,34 +4,18 @@ import random
 from dataclasses import replace
 
 import pytest
-from pydantic import TypeAdapter
 
-from common.events.onboarding import Book, BookPosition
+from common.events.onboarding import Book
 from risk_engine.domain import ENGINES, Market
-from risk_engine.engine.chunk import Calculated, StoredBook, calculate
+from risk_engine.engine.chunk import Calculated, calculate
 from risk_engine.engine.memo import Memo
-from tests.support.odd_books import odd_books, odd_market
+from tests.support.odd_books import odd_books, odd_market, stored
 
-_POSITIONS = TypeAdapter(tuple[BookPosition, ...])
 BOOKS = odd_books()
 COMPARED = (
     *("everything", "net short", "only private assets", "one position"),
     "positions in other currencies",
 )
-
-
-def stored(book: Book) -> StoredBook:
-    return StoredBook(
-        portfolio_id=book.portfolio_id,
-        user_id=book.user_id,
-        revision=book.revision,
-        name=book.name,
-        currency=book.currency,
-        equity_balance=book.equity_balance,
-        opening_session=book.opening_session,
-        symbols=(),
-        positions=_POSITIONS.dump_json(book.positions or ()).decode(),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from risk_engine.domain import Market
 from risk_engine.engine.chunk import Calculated, calculate
 from risk_engine.engine.results import unpack
 from risk_engine.schemas.base import plain
-from tests.integration.test_company import stored
-from tests.support.odd_books import account, option, private
+from tests.support.odd_books import account, option, private, stored
 from tests.support.risk_engine import position
 from tests.support.simulated import simulated_market
 

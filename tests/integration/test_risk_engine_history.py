@@ -86,6 +86,12 @@ async def test_a_span_and_a_limit_bound_the_answer(engine):
     assert (last["truncated"], last["limit"]) == (True, 2)
     nothing = await sessions(engine, account, to="2020-01-01")
     assert (nothing["available"], nothing["snapshots"]) == (False, [])
+    assert (nothing["reason"], some["reason"], some["message"]) == ("no_sessions", None, None)
+    backwards = await sessions(
+        engine, account, **{"from": OPENED[3].isoformat(), "to": OPENED[1].isoformat()}
+    )
+    assert (backwards["available"], backwards["reason"]) == (False, "empty_span")
+    assert backwards["message"] == "`from` is after `to`: no session lies between them."
 
 
 @pytest.mark.parametrize("span", [{"limit": 0}, {"limit": 2_601}, {"from": "yesterday"}], ids=str)

@@ -8,14 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from common import calendar
 from common.events.onboarding import Book, BookPosition
 from common.options import Contract
 from risk_engine.domain import Market
+from risk_engine.engine.chunk import StoredBook
 from tests.support.risk_engine import book, position
 from tests.support.simulated import AS_OF, simulated_market, true_market
 
+_POSITIONS = TypeAdapter(tuple[BookPosition, ...])
 OPENING = calendar.session_back(AS_OF, 4)
 EXPIRY, GONE = date(2026, 3, 20), date(2025, 12, 19)
 SPLIT = "NVDA"
@@ -142,6 +145,21 @@ def odd_books() -> Mapping[str, Book]:
             equity=200_000,
         ),
     }
+
+
+def stored(book: Book) -> StoredBook:
+    """A book as the risk engine keeps it."""
+    return StoredBook(
+        portfolio_id=book.portfolio_id,
+        user_id=book.user_id,
+        revision=book.revision,
+        name=book.name,
+        currency=book.currency,
+        equity_balance=book.equity_balance,
+        opening_session=book.opening_session,
+        symbols=(),
+        positions=_POSITIONS.dump_json(book.positions or ()).decode(),
+    )
 
 
 def odd_market(books: Mapping[str, Book]) -> Market:

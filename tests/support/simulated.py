@@ -121,7 +121,13 @@ def _prices(
             for symbol in asked
             if symbol not in histories
         },
-        **tables,
+        close=tables["close"],
+        split_ratio=tables["split_ratio"],
+        dividend=tables["dividend"],
+        open=tables["open"],
+        high=tables["high"],
+        low=tables["low"],
+        volume=tables["volume"],
     )
 
 

@@ -247,7 +247,10 @@ def test_a_symbol_has_letters_digits_and_three_marks(symbol):
         ("SPY   291221C00450000", "Write SPY291221C00450000."),
         ("SPAXX**", "Use letters"),
         ("Müller", "Use letters"),
-        ("---", "Use letters"),
+        ("---", "Begin with a letter"),
+        ("-ES", "Begin with a letter"),
+        ("-SPY291221C00450000", "Write SPY291221C00450000."),
+        ("-/ES", "Begin with a letter"),
     ],
 )
 def test_a_symbol_in_another_notation_is_refused_with_ours(symbol, hint):
@@ -255,6 +258,16 @@ def test_a_symbol_in_another_notation_is_refused_with_ours(symbol, hint):
 
     assert found.code.name == "ERR_POS_003"
     assert found.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("symbol", ["/ES", "/esz26", "./ESZ26", "ES=F", "/ ES"])
+def test_a_future_is_refused_with_what_to_do_instead(symbol):
+    (found,) = row_faults(*line(symbol))
+
+    assert found.code.name == "ERR_POS_003"
+    assert found.message.endswith("names a futures contract, and futures are not accepted.")
+    assert found.hint.startswith("Leave the row out")
+    assert "Write" not in found.hint
 
 
 # Class and subtype

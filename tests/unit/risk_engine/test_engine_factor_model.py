@@ -8,6 +8,7 @@ import pytest
 from risk_engine.domain import Rates
 from risk_engine.engine.asset_classes import (
     asset_class,
+    classes,
     daily_multiples,
     fund_durations,
     private_proxies,
@@ -323,6 +324,34 @@ def test_a_product_on_volatility_is_no_share(symbol, beta):
     assert model.betas.shrunk[row] == model.loadings[row, MKT] == beta
     assert model.betas.error[row] == pytest.approx(0.40 * abs(beta))
     assert sector_table().funds[symbol] == "Volatility"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "volatility"),
+    [
+        ("TMF", 0.09),
+        ("TBT", 0.06),
+        ("TBF", 0.03),
+        ("TQQQ", 0.30),
+        ("PSQ", 0.10),
+        ("UPRO", 0.03),
+        ("SPXU", 0.03),
+        ("SH", 0.01),
+        ("UVXY", 0.90),
+        ("SVXY", 0.30),
+        ("VXX", 0.60),
+        ("LQD", 0.03),
+        ("NOBODY", 0.30),
+    ],
+)
+def test_a_multiple_of_an_index_varies_by_the_multiple_of_what_the_index_does(symbol, volatility):
+    model, row = of(symbol, positions=(shares(1, symbol, 1),))
+    assert model.prior_only[row]
+    assert np.sqrt(model.specific_variance[row] * 252) == pytest.approx(volatility)
+
+
+def test_what_follows_the_market_s_index_is_a_multiple_of_it():
+    assert classes().on_the_market < classes().market_multiples.keys()
 
 
 def test_what_never_had_a_price_is_believed_and_not_late():

@@ -11,6 +11,7 @@ from common.options import Contract
 from risk_engine.engine import risk_scenarios
 from risk_engine.quant.american import american_price
 from risk_engine.quant.pricing import Options, european_price
+from risk_engine.quant.volatility import ewma_volatility
 from tests.support.simulated import simulated_market
 from tests.unit.risk_engine.at_risk import (
     CALL,
@@ -96,6 +97,15 @@ def test_an_option_on_the_volatility_index_follows_its_future():
     worst, mean = losses_of(500 * (priced(future, 1) - priced(terms.spot, 0)))
     assert value_at_risk(answer, HISTORICAL)[2] == pytest.approx(worst, rel=1e-9)
     assert shortfall(answer, HISTORICAL)[2] == pytest.approx(mean, rel=1e-9)
+    # Filtered, the index moves by what moves the volatility of all other options.
+    close = frame.market.prices.close[:, frame.market.prices.columns["VIX"]]
+    change = np.diff(np.log(close))
+    volatility = ewma_volatility(change[:, None])[:, 0]
+    change = (np.clip(change / volatility[:-1], -15, 15) * volatility[-1])[-504:]
+    moved = terms.spot[0] * np.exp(change * (30 / 365 / terms.years[0]) ** 0.5)
+    worst, mean = losses_of(500 * (priced(moved, 1) - priced(terms.spot, 0)))
+    assert value_at_risk(answer)[2] == pytest.approx(worst, rel=1e-9)
+    assert shortfall(answer)[2] == pytest.approx(mean, rel=1e-9)
 
 
 def test_without_the_volatility_index_volatility_stands_still(market):

@@ -303,16 +303,18 @@ def test_no_loss_is_capped_and_a_broker_s_call_is_shown():
     assert not scenario(calm, "market_crash_35").margin_call
 
 
-def test_a_short_option_wants_of_net_asset_value_a_fifth_of_what_it_is_on():
-    """Its own value is off net asset value already; money funds want nothing."""
+def test_a_short_option_wants_of_net_asset_value_a_fifth_of_what_it_is_on_less_what_it_is_out():
+    """A tenth at least. Its own value is off net asset value already; money funds want nothing."""
     cash = replace(books.private(9, "FUND", "30000"), investment_subtype="MONEY_MARKET")
     held = (listed(6, "call", "-2"), replace(cash, entry_date=EVERYTHING[0].entry_date))
     frame, found = frame_of(account(*held)), stressed(*held)
     (row,) = (place for place, key in enumerate(frame.underlyings.keys) if key.symbol == "AAPL")
     spot = stress_market().prices.close[-1, stress_market().prices.columns["AAPL"]]
+    strike = float(held[0].strike_price)
     for told, one in zip(found.scenarios, shipped_scenarios().active, strict=True):
         after = spot * (1 + returned(frame, row, shocks_of(one, frame, correlated=True)))
-        assert told.maintenance_margin == pytest.approx(0.20 * 200 * after, abs=0.02)
+        wanted = max(0.20 * after - max(strike - after, 0), 0.10 * after)
+        assert told.maintenance_margin == pytest.approx(200 * wanted, abs=0.02)
         assert not told.margin_call
 
 

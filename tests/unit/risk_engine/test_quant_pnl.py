@@ -190,7 +190,8 @@ def test_profit_is_the_change_of_nav_and_of_what_is_realised_and_not(panel, hold
 def test_the_past_is_to_the_last_bit_what_was_calculated_then(panel, holdings, session):
     owners = accounts(1e6, -5e4)
     repeated, values, nav = over_days(panel, holdings, owners)
-    until = Panel(
+    until = replace(
+        panel,
         day=panel.day[: session + 1],
         close=panel.close[: session + 1],
         split_ratio=panel.split_ratio[: session + 1],

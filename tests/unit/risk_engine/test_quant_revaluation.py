@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from risk_engine.quant.american import american_price
+from risk_engine.quant.early_exercise import early_exercise_premium, spot_position
 from risk_engine.quant.pricing import DAYS, Options, european_price
 from risk_engine.quant.revaluation import (
-    early_exercise_premium,
     profit_and_loss,
     revaluation_grid,
     revalue,
@@ -100,8 +100,8 @@ def test_the_table_is_early_exercise_s_premium():
     contracts = drawn(12)
     table = early_exercise_premium(contracts)
     spots = table.shape[1]
-    d2 = (np.arange(spots) - (spots - 1) / 2) / (np.sqrt(50) / 2)
     scale = (contracts.volatility * np.sqrt(contracts.years))[:, None]
+    d2 = (np.arange(spots) - spot_position(0 * scale, scale)) / (np.sqrt(50) / 2)
     carry = ((contracts.rate - contracts.dividend_yield) * contracts.years)[:, None]
     spot = contracts.strike[:, None] * np.exp((d2 + scale / 2) * scale - carry)
     flat = contracts.part(np.repeat(np.arange(len(contracts)), spots))

@@ -90,6 +90,7 @@ def test_scenarios_can_be_asked_for_by_id():
     found = read_as_clients_do(known_of(*EVERYTHING), ["rates_up_25bp", "market_up_5", "no_such"])
     assert [one.id for one in found.data.scenarios] == ["market_up_5", "rates_up_25bp"]
     assert found.metadata.scenarios_requested == ["rates_up_25bp", "market_up_5", "no_such"]
+    assert found.metadata.scenarios_not_found == ["no_such"]
     assert found.metadata.reason is None
 
 
@@ -97,6 +98,7 @@ def refusal(known, wanted=None):
     """Return the flag and reason with which nothing is answered."""
     found = read_as_clients_do(known, wanted)
     assert (found.available, found.data, found.stale) == (False, None, False)
+    assert found.message
     assert found.data_quality.message
     return found.data_quality.flag, found.metadata.reason
 
@@ -107,6 +109,11 @@ def test_why_there_is_nothing_is_said_with_200():
     assert refusal(only_valued) == ("NO_STRESS_TEST_RESULTS", "no_results")
     assert refusal(known_of(*EVERYTHING, equity="100")) == ("ZERO_BASELINE", None)
     assert refusal(known_of(*EVERYTHING), ["no_such"]) == ("NO_MATCHING_RESULTS", None)
+    current = replace(known_of(*EVERYTHING), revision=1)
+    foreign = read_as_clients_do(current, ["no_such"])
+    assert foreign.message == "None of the scenarios asked for has a result."
+    assert foreign.metadata.scenarios_not_found == ["no_such"]
+    assert read_as_clients_do(current).message is None
     unknown = known_of(listed(8, "unknown", "4"))
     assert refusal(unknown) == ("NO_STRESS_TEST_RESULTS", "no_results")
     quality = read_as_clients_do(unknown).data_quality

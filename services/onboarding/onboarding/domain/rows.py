@@ -22,9 +22,14 @@ from onboarding.domain.positions import (
     multiplier_of,
     position_type,
 )
-from onboarding.domain.symbols import MAX_SYMBOL_CHARACTERS, is_symbol, respelt
+from onboarding.domain.symbols import MAX_SYMBOL_CHARACTERS, is_future, is_symbol, respelt
 
 _SIGNS_OF_A_POSITION = 2  # of three: a quantity, a price and a date, each in its column
+_NO_FUTURES = (
+    "Leave the row out, and count what the contract has gained or lost in the equity balance. "
+    "To see its risk, give a listed fund on the same thing."
+)
+_NO_DASH = "Begin with a letter or digit; a short position has a negative quantity."
 
 
 @dataclass(frozen=True)
@@ -120,12 +125,22 @@ def _check_symbol(
         message = f"{check.named(column)} has {len(text)} characters; {MAX_SYMBOL_CHARACTERS} fit."
         check.note(Code.ERR_POS_002, column, message)
     if not is_symbol(text):
-        better = respelt(text)
-        hint = f"Write {better}." if better else None
-        check.note(Code.ERR_POS_003, column, f"{check.named(column)} is not a symbol.", hint)
+        check.note(Code.ERR_POS_003, column, *_not_a_symbol(check.named(column), text))
     if isinstance(occ, Unlisted):
         message = f"{check.named(column)} names no contract we can hold: {occ.reason}."
         check.note(Code.ERR_POS_024, column, message)
+
+
+def _not_a_symbol(named: str, text: str) -> tuple[str, str | None]:
+    # What is wrong, and what to do instead.
+    if is_future(text):
+        return f"{named} names a futures contract, and futures are not accepted.", _NO_FUTURES
+    better = respelt(text)
+    if better is not None and parse_occ(better) is not None:
+        return f"{named} is not a symbol.", f"Write {better}."
+    if text.startswith("-"):
+        return f"{named} begins with a dash.", _NO_DASH
+    return f"{named} is not a symbol.", f"Write {better}." if better else None
 
 
 def _exit(

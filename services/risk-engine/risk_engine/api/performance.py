@@ -31,7 +31,9 @@ async def read_snapshots(
 ) -> Response:
     """Return value, cash, exposures and the session's gain, oldest first, the latest `limit`.
 
-    Without sessions in the span the answer is `available: false`.
+    Without sessions in the span the answer is `available: false`, and `reason` says why.
     """
     found = await Store(unit).histories.snapshots(portfolio_id, limit + 1, start=start, end=end)
-    return await rendered(lambda: schemas.snapshot_history(portfolio_id, found, limit))
+    return await rendered(
+        lambda: schemas.snapshot_history(portfolio_id, found, limit, start=start, end=end)
+    )

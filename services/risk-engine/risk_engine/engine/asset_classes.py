@@ -4,14 +4,17 @@ The lists are data files beside this module, each with its source and date.
 """
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+import numpy as np
+
 from risk_engine.domain import Security
 from risk_engine.engine.underlyings import Key, Underlyings
+from risk_engine.quant.panel import FloatArray
 
 AssetClass = Literal["cash", "bond", "gold", "leveraged", "volatility", "fund", "stock", "private"]
 
@@ -41,7 +44,10 @@ USUAL_SPECIFIC_VOLATILITY: Mapping[AssetClass, float] = {
     "stock": 0.30,
     "private": 0.0,
 }
-"""Per year, of one whose history is too short: judgement, and flagged wherever it is used."""
+"""Per year, of one whose history is too short: judgement, and flagged wherever it is used.
+
+Of a fund that multiplies an index it is the index's: see `usual_specific_volatilities`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,13 @@ class Classes:
 
     `volatility_betas` are what products on volatility are believed to gain as the market does;
     `volatility_multiples` how many times their index's return some of them have in a day.
+    `on_the_market` are those of `market_multiples` whose index is the market's own.
     """
 
     cash: frozenset[str]
     gold: frozenset[str]
     market_multiples: Mapping[str, float]
+    on_the_market: frozenset[str]
     volatility_betas: Mapping[str, float]
     volatility_multiples: Mapping[str, float]
     sector_funds: Mapping[str, str]
@@ -119,6 +127,7 @@ def classes() -> Classes:
         frozenset(content["cash"]),
         frozenset(content["gold"]),
         content["market_multiples"],
+        frozenset(content["on_the_market"]),
         content["volatility_betas"],
         content["volatility_multiples"],
         content["sector_funds"],
@@ -150,6 +159,22 @@ def asset_classes(underlyings: Underlyings) -> tuple[AssetClass, ...]:
         asset_class(*one)
         for one in zip(underlyings.keys, underlyings.kinds, underlyings.securities, strict=True)
     )
+
+
+def usual_specific_volatilities(keys: Sequence[Key], kinds: Sequence[AssetClass]) -> FloatArray:
+    """Return what underlyings usually vary by beside all factors, (underlyings,), per year.
+
+    A fund that multiplies an index varies by its multiple of what the index does. An index that is
+    the market's own leaves as little as anything that trades.
+    """
+    multiples, on_the_market = daily_multiples(), classes().on_the_market
+    found = np.empty(len(keys))
+    for row, (key, kind) in enumerate(zip(keys, kinds, strict=True)):
+        own = key.subtype is None and key.symbol in on_the_market
+        usual = LEAST_SPECIFIC_VOLATILITY if own else USUAL_SPECIFIC_VOLATILITY
+        multiple = multiples.get(key.symbol, 1.0) if key.subtype is None else 1.0
+        found[row] = usual[kind] * abs(multiple)
+    return found
 
 
 def proxy_of(key: Key) -> Proxy:

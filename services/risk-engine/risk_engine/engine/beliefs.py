@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from risk_engine.domain import Market, Prices, Security
-from risk_engine.engine.asset_classes import AssetClass, classes
+from risk_engine.engine.asset_classes import AssetClass, classes, usual_specific_volatilities
 from risk_engine.engine.betas import betas_of
 from risk_engine.engine.factor_panel import FactorPanel
 from risk_engine.engine.loadings import Funds
@@ -21,6 +21,7 @@ from risk_engine.engine.securities import (
     Securities,
     default_deviations,
 )
+from risk_engine.engine.underlyings import Key
 from risk_engine.quant.covariance import exponential_weights
 from risk_engine.quant.factors import (
     FACTORS,
@@ -109,14 +110,18 @@ def _shares(market: Market, shown: Prices, panel: FactorPanel, funds: Funds) -> 
     prior = np.zeros((fund.size, len(FACTORS)))
     prior[:, MARKET] = funds.estimates.betas.shrunk[fund]
     kind: AssetClass = "stock"
+    kinds = (kind,) * fund.size
     return Securities(
         excess=excess_returns(returns, panel.risk_free),
-        classes=(kind,) * fund.size,
+        classes=kinds,
         prior=prior,
         prior_error=funds.estimates.betas.error[fund],
         deviation=default_deviations(fund.size),
         fund=fund,
         fund_excess=funds.excess(panel),
+        usual_specific=usual_specific_volatilities(
+            [Key(symbol, None) for symbol in symbols], kinds
+        ),
         regressed=over_factors.sufficient(MIN_OBSERVATIONS),
         beta_regressed=over_beta.sufficient(LEAST_FOR_BETA),
         stale=over_beta.stale,

@@ -10,6 +10,7 @@ from risk_engine.engine.asset_classes import (
     asset_classes,
     classes,
     fund_durations,
+    usual_specific_volatilities,
 )
 from risk_engine.engine.beliefs import Beliefs, sector_fund
 from risk_engine.engine.factor_panel import FactorPanel
@@ -50,6 +51,7 @@ def securities_of(
         deviation=_deviation(kinds, fund, prior, beliefs),
         fund=fund,
         fund_excess=funds.excess(panel),
+        usual_specific=usual_specific_volatilities(underlyings.keys, kinds),
         regressed=over_factors.sufficient(MIN_OBSERVATIONS) & known,
         beta_regressed=over_beta.sufficient(LEAST_FOR_BETA) & known,
         # What never had a price is not late with it: it is believed, and not known.

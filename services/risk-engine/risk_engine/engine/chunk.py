@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from risk_engine.domain import (
@@ -28,11 +28,17 @@ from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.frame import Frame, lay_out_chunk
 from risk_engine.engine.memo import Memo
 from risk_engine.engine.registry import ENGINES_BY_NAME, MODEL_VERSIONS
-from risk_engine.engine.results import Answer, pack
+from risk_engine.engine.results import Answer, EngineResult, pack
 from risk_engine.engine.snapshots import SnapshotRow, snapshots_of
 
 LAYOUT = "layout"
 """What is done once for all engines, beside them in the measurements."""
+LEANS_ON_VALUATION: Final = "leans_on_valuation"
+_LEANS: Final = (
+    "The account's valuation lacks prices, see its notes, and this result leans on its net asset "
+    "value and on what the positions are carried at."
+)
+_LACKING: Final = frozenset({"partial", "insufficient"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +178,14 @@ def _calculated(
                 net_asset_value=totals.net_asset_value,
                 results={
                     name: Packed(
-                        status=_at_best(answer.status, valuation.status),
+                        status=known.status,
                         model_version=MODEL_VERSIONS[name],
                         input_hash=fingerprints.of(account, MODEL_VERSIONS[name]),
-                        payload=pack(answer.payload),
+                        payload=pack(known.payload),
                     )
                     for name, answer in answers.items()
                     if not isinstance(answer, Failure)
+                    for known in (_at_best(answer, valuation.status),)
                 },
                 failed={
                     name: answer for name, answer in answers.items() if isinstance(answer, Failure)
@@ -191,10 +198,12 @@ def _calculated(
     return found
 
 
-def _at_best(status: Status, valuation: Status) -> Status:
+def _at_best(answer: EngineResult, valuation: Status) -> EngineResult:
     # What leans on a value that lacks prices lacks them too, be it told from factors.
-    lacking = valuation in ("partial", "insufficient")
-    return "partial" if lacking and status in ("ok", "stale") else status
+    if valuation not in _LACKING or answer.status in _LACKING:
+        return answer
+    notes = [*answer.payload["notes"], {"code": LEANS_ON_VALUATION, "message": _LEANS}]
+    return EngineResult("partial", {**answer.payload, "notes": notes})
 
 
 def _answers(

@@ -23,6 +23,7 @@ NoteCode = Literal[
     "private_assets_proxied",
     "stale_prices",
     "positions_without_price",
+    "betas_not_known",
     "sector_weights_not_stated",
     "funds_not_looked_through",
     "volume_not_known",
@@ -44,6 +45,9 @@ SENTENCES: Final[Mapping[NoteCode, str]] = {
     "stale_prices": "The last close of some positions is of an earlier session.",
     "positions_without_price": (
         "{count} position(s) have no market price and count with the value they are carried at."
+    ),
+    "betas_not_known": (
+        "{count} underlying(s) have no known beta and are in no beta-adjusted exposure."
     ),
     "sector_weights_not_stated": (
         f"Net equity exposure is not above {LEAST_NET:.0%} of net asset value: sector weights are "
@@ -79,6 +83,7 @@ def notes_of(
         "private_assets_proxied": int(frame.factor_model.proxied[rows].sum()),
         "stale_prices": int(measures.amounts.stale[account] > 0),
         "positions_without_price": int(_unpriced(frame, account).sum()),
+        "betas_not_known": int(np.isnan(measures.netted.beta[some]).sum()),
         "sector_weights_not_stated": int(unweighted),
         "funds_not_looked_through": opaque,
         "volume_not_known": int(np.isnan(days).sum()),

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from risk_engine.domain import PositionValue, Status
-from risk_engine.engine.amounts import Amounts, amounts_of
+from risk_engine.engine.amounts import Amounts, amounts_of, share_of
 from risk_engine.engine.frame import NO_CONTRACT, Frame
 from risk_engine.engine.options import Contracts
 from risk_engine.engine.results import Answer, EngineResult, table
@@ -295,8 +295,7 @@ def _column(values: Sequence[str | None], contract: IntArray) -> list[str | None
 
 
 def _share(value: FloatArray, among: BoolArray) -> float:
-    gross = value.sum()
-    return float(value[among].sum() / gross) if gross > 0 else float("nan")
+    return share_of(float(value[among].sum()), float(value.sum()))
 
 
 def _status(

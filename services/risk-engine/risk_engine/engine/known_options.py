@@ -44,16 +44,10 @@ def stressed_prices_of(
 
     def made(rows: IntArray) -> Columns:
         prices = stressed_prices(options.part(rows), american[rows], on_future[rows])
-        return {
-            f"{place}.{name}": values
-            for place, grid in enumerate(prices.grids)
-            for name, values in _columns(grid).items()
-        }
+        return {"premium": prices.premium}
 
     columns = memo.rows("stressed prices", b"", _terms(options, american, on_future), made)
-    places = sorted({name.partition(".")[0] for name in columns})
-    grids = [_grid(columns, f"{place}.") for place in places]
-    return StressedPrices(options, american, on_future, grids)
+    return StressedPrices(options, american, on_future, columns["premium"])
 
 
 def _terms(options: Options, *marks: BoolArray) -> Sequence[bytes]:
@@ -67,7 +61,7 @@ def _columns(grid: RevaluationGrid) -> Columns:
     return own | {_OPTIONS + name: values for name, values in vars(grid.options).items()}
 
 
-def _grid(columns: Columns, prefix: str = "") -> RevaluationGrid:
+def _grid(columns: Columns) -> RevaluationGrid:
     def named(kind: type[Any], before: str) -> dict[str, Any]:
         return {
             one.name: columns[before + one.name]
@@ -75,5 +69,5 @@ def _grid(columns: Columns, prefix: str = "") -> RevaluationGrid:
             if before + one.name in columns
         }
 
-    options = Options(**named(Options, prefix + _OPTIONS))
-    return RevaluationGrid(options=options, **named(RevaluationGrid, prefix))
+    options = Options(**named(Options, _OPTIONS))
+    return RevaluationGrid(options=options, **named(RevaluationGrid, ""))

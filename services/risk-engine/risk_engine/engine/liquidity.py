@@ -137,8 +137,10 @@ def _daily_volumes(frame: Frame) -> tuple[FloatArray, list[Basis]]:
         average = average_daily_volume(prices.volume, prices.split_ratio)
         volume[priced] = average[underlyings.column[priced]]
     basis: list[Basis] = [
-        _basis(kind, traded)
-        for kind, traded in zip(underlyings.kinds, volume.tolist(), strict=True)
+        "cash" if cash else _basis(kind, traded)
+        for cash, kind, traded in zip(
+            frame.factor_model.is_cash.tolist(), underlyings.kinds, volume.tolist(), strict=True
+        )
     ]
     said = frame.market.snapshots
     rows = [said.rows.get(contract.symbol) for contract in frame.contracts.contracts]
@@ -148,8 +150,6 @@ def _daily_volumes(frame: Frame) -> tuple[FloatArray, list[Basis]]:
 
 
 def _basis(kind: str, traded: float) -> Basis:
-    if kind in {"cash", "money_market"}:
-        return "cash"
     if kind == "mutual_fund":
         return "redemption"
     return "average_volume" if traded > 0 else "none"

@@ -8,12 +8,11 @@ import numpy as np
 from risk_engine.domain import Market
 from risk_engine.engine.asset_classes import (
     LEAST_SPECIFIC_VOLATILITY,
-    USUAL_SPECIFIC_VOLATILITY,
-    AssetClass,
     asset_class,
     classes,
     private_proxies,
     proxy_of,
+    usual_specific_volatilities,
 )
 from risk_engine.engine.betas import Betas, betas_of
 from risk_engine.engine.factor_panel import FactorPanel
@@ -67,9 +66,8 @@ def funds_of(market: Market, panel: FactorPanel) -> Funds:
     symbols = sorted(wanted & columns.keys())
     places = np.array([columns[symbol] for symbol in symbols], dtype=np.int64)
     excess = excess_returns(panel.funds[:, places], panel.risk_free)
-    kinds = tuple(
-        asset_class(Key(symbol, None), "etf", market.securities.get(symbol)) for symbol in symbols
-    )
+    keys = [Key(symbol, None) for symbol in symbols]
+    kinds = tuple(asset_class(key, "etf", market.securities.get(key.symbol)) for key in keys)
     prior = np.zeros((len(symbols), len(FACTORS)))
     prior[:, MARKET] = 1.0
     enough = np.isfinite(excess[-BETA_WINDOW:]).sum(axis=0) >= MIN_OBSERVATIONS
@@ -81,6 +79,7 @@ def funds_of(market: Market, panel: FactorPanel) -> Funds:
         deviation=default_deviations(len(symbols)),
         fund=np.full(len(symbols), NO_FUND, dtype=np.int64),
         fund_excess=np.empty((len(excess), 0)),
+        usual_specific=usual_specific_volatilities(keys, kinds),
         regressed=enough,
         beta_regressed=enough,
         stale=~enough,
@@ -92,11 +91,12 @@ def funds_of(market: Market, panel: FactorPanel) -> Funds:
 
 def estimate(found: Securities, panel: FactorPanel) -> Estimates:
     """Estimate what can be regressed; for the rest, what is believed of such securities."""
-    least = _variances(LEAST_SPECIFIC_VOLATILITY, found.classes)
+    floor = np.array([LEAST_SPECIFIC_VOLATILITY[kind] for kind in found.classes], dtype=np.float64)
+    least = floor**2 / SESSIONS_PER_YEAR
     loadings, errors = found.prior.copy(), found.deviation.copy()
     errors[:, MARKET] = np.hypot(errors[:, MARKET], found.prior_error)
     believed = errors.copy()
-    specific = _variances(USUAL_SPECIFIC_VOLATILITY, found.classes)
+    specific = found.usual_specific**2 / SESSIONS_PER_YEAR
     r_squared = np.full(len(found.classes), np.nan)
     observations = np.isfinite(found.excess[-WINDOW:]).sum(axis=0).astype(np.int64)
     regressed = np.zeros(len(found.classes), dtype=np.bool_)
@@ -172,10 +172,3 @@ def with_proxies(estimates: Estimates, underlyings: Underlyings, funds: Funds) -
             deviation=deviation,
         ),
     )
-
-
-def _variances(
-    volatilities: Mapping[AssetClass, float], kinds: tuple[AssetClass, ...]
-) -> FloatArray:
-    yearly = np.array([volatilities[kind] for kind in kinds], dtype=np.float64)
-    return np.asarray(yearly**2 / SESSIONS_PER_YEAR)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 THINGS: Final = 12
 """Two markets' worth: what is kept most of is 21 MB of Monte Carlo draws."""
 ROWS: Final = 32_768
-"""Of a table: a night's shares, or its contracts. A share is 300 bytes in all, a contract 6 KiB."""
+"""Of a table: a night's shares, or its contracts. A share is 300 bytes in all, a contract 7 KiB."""
 AT_ONCE: Final = 512
 """Rows that are made together: as much memory as fits a cache, rather than all of a market's."""
 

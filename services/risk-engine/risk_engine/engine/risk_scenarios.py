@@ -231,7 +231,11 @@ def _option_gains(
     for place, (moved, change) in enumerate(
         ((underlyings.plain, plain_change), (underlyings.filtered, filtered_change))
     ):
-        returns = damped_returns(moved(count, on), of_returns)
+        returns = moved(count, on)
+        if change is not None:
+            # One move of the index for what is on it and for all other volatilities.
+            returns[contracts.on_future[known]] = np.expm1(change)
+        returns = damped_returns(returns, of_returns)
         changes = None if change is None else of_volatility[:, None] * change
         gains[place, known] = profit_and_loss(grid, returns, changes)
     parabola = np.full((len(contracts), 3), np.nan)

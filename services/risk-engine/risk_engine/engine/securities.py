@@ -24,8 +24,9 @@ class Securities:
     `prior_error` is what is not known of the prior market beta itself. `fund` is the place of the
     sector's fund whose beta that is, NO_FUND where it is not a fund's, among the columns of
     `fund_excess`, (sessions, funds). `regressed` and `beta_regressed` say whose history suffices
-    for the factors and for the market alone; `stale` whose last price is too old; `is_market` which
-    is the fund that the market's factor is made of.
+    for the factors and for the market alone; `usual_specific` is the specific volatility per year
+    of one whose history does not; `stale` whose last price is too old; `is_market` which is the
+    fund that the market's factor is made of.
     """
 
     excess: FloatArray
@@ -35,6 +36,7 @@ class Securities:
     deviation: FloatArray
     fund: IntArray
     fund_excess: FloatArray
+    usual_specific: FloatArray
     regressed: BoolArray
     beta_regressed: BoolArray
     stale: BoolArray
@@ -50,6 +52,7 @@ class Securities:
             deviation=self.deviation[rows],
             fund=self.fund[rows],
             fund_excess=self.fund_excess,
+            usual_specific=self.usual_specific[rows],
             regressed=self.regressed[rows],
             beta_regressed=self.beta_regressed[rows],
             stale=self.stale[rows],

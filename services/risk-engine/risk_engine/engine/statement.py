@@ -24,11 +24,7 @@ from risk_engine.domain import (
     Totals,
     Valuation,
 )
-from risk_engine.engine.acceptance import (
-    UNSUPPORTED_CURRENCY,
-    is_known_since_opening,
-    refusal,
-)
+from risk_engine.engine.acceptance import UNSUPPORTED_CURRENCY, is_known_since_opening, refusal
 from risk_engine.engine.ledger import Line
 from risk_engine.engine.notes import notes
 from risk_engine.engine.past import Counts, Past, changed_basis

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from risk_engine.domain import Scenario, ScenarioSet, Status
-from risk_engine.engine.amounts import Amounts, amounts_of
+from risk_engine.engine.amounts import Amounts, amounts_of, share_of
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.results import Answer, EngineResult, table
 from risk_engine.engine.scenario_file import shipped_scenarios
@@ -125,7 +125,7 @@ def _counts(inputs: StressInputs, account: int, mine: IntArray, found: _Found) -
         "covariance_not_known": int(np.isnan(inputs.covariance).all()),
         "factors_not_known": int((~inputs.known).sum()) if len(mine) else 0,
         "simulated_history": len(found.scenarios.windows) if is_simulated(inputs) else 0,
-        "net_asset_value_not_positive": int(worth < LEAST_AMOUNT),
+        "net_asset_value_not_positive": int(not worth >= LEAST_AMOUNT),
     }
 
 
@@ -156,7 +156,7 @@ def _based_on(
     whole = float(size.sum())
 
     def share(marks: BoolArray) -> float:
-        return float(size[marks].sum()) / whole if whole > 0 else np.nan
+        return share_of(float(size[marks].sum()), whole)
 
     return {
         "open_positions": len(mine),
@@ -172,8 +172,7 @@ def _based_on(
 
 
 def _percent(amount: FloatArray, worth: float) -> FloatArray:
-    stated = worth >= LEAST_AMOUNT
-    return 100 * amount / worth if stated else np.full(amount.shape, np.nan)
+    return 100 * amount / (worth if worth >= LEAST_AMOUNT else np.nan)
 
 
 def _scenarios(

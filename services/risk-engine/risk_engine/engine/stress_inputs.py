@@ -23,8 +23,6 @@ from risk_engine.quant.stress_attribution import Positions
 from risk_engine.quant.stressed_options import Contracts
 from risk_engine.quant.stressed_prices import StressedPrices
 
-_NO_MARGIN: Final = frozenset({"cash", "money_market"})
-"""Kinds of which a broker wants nothing; a listed fund of Treasury bills is a share to one."""
 AXIS: Final = FactorAxis(market=FACTORS.index(MARKET), rates=FACTORS.index(RATES))
 
 
@@ -97,7 +95,8 @@ def stress_inputs(frame: Frame) -> StressInputs:
         size=np.abs(exposures.value[holding]),
         is_option=is_option,
         is_private=_marked(row, [kind == "private" for kind in frame.underlyings.kinds]),
-        is_cash=_marked(row, [kind in _NO_MARGIN for kind in frame.underlyings.kinds]),
+        # An option on a fund of bills is an option.
+        is_cash=_marked(row, frame.factor_model.is_cash.tolist()) & ~is_option,
         is_proxied=_marked(row, frame.proxied.tolist()),
         is_stale=(price_row >= 0) & (price_row < last),
         is_own=~frame.proxied,

@@ -268,11 +268,18 @@ def _margin(inputs: StressInputs, moves: Moves, profit: FloatArray) -> FloatArra
     notional = np.zeros(profit.shape)
     spot = book.contracts.spot[held.contract[is_listed]][:, None]
     returns = moves.returns[held.underlying[is_listed]]
-    notional[is_listed] = np.abs(held.units[is_listed])[:, None] * spot * (1 + returns)
+    units = np.abs(held.units[is_listed])
+    notional[is_listed] = units[:, None] * spot * (1 + returns)
+    listed = inputs.frame.exposures.contract[inputs.holding[is_listed]]
+    terms = inputs.frame.contracts.terms
+    at_strike, is_call = np.zeros(len(held)), np.zeros(len(held), dtype=np.bool_)
+    at_strike[is_listed], is_call[is_listed] = units * terms.strike[listed], terms.is_call[listed]
     return maintenance_margin(
         held.portfolio,
         value,
         notional,
+        at_strike,
+        is_call=is_call,
         is_short=held.units < 0,
         is_option=inputs.is_option,
         is_private=inputs.is_private,

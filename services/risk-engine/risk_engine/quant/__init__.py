@@ -5,8 +5,8 @@ class of its modules without a leading underscore; import them from their module
 
 - prices and returns: `panel`, `returns`, `sessions`, `rolling`, `blocks`
 - accounts: `valuation`, `pnl`, `lots`, `expiry`, `performance`, `money_weighted`
-- options and rates: `pricing`, `american`, `greeks`, `implied_volatility`, `volatility_surface`,
-  `curve`, `fixed_income`
+- options and rates: `pricing`, `american`, `early_exercise`, `greeks`, `implied_volatility`,
+  `volatility_surface`, `curve`, `fixed_income`
 - how things move: `volatility`, `ranges`, `har`, `covariance`, `correlation`, `clusters`,
   `diversification`, `regression`, `market_beta`, `factors`, `shrinkage`
 - what is at stake: `exposure`, `concentration`, `sectors`, `liquidity`, `margin`, `factor_risk`

@@ -58,7 +58,7 @@ class Quality(Answer):
     """How much of the totals is known; the parts of NAV add up to the gross leverage."""
 
     of_net_asset_value: Parts
-    of_gross_value: Parts
+    of_gross_value: Parts = Field(description="Null where that is less than half a cent")
     unsupported_currency_positions: int = Field(0, description=IN_NO_TOTAL)
 
 

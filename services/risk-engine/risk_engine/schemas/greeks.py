@@ -17,7 +17,10 @@ from risk_engine.schemas.summary import read, summary, valuation_of
 from risk_engine.schemas.valuation import NoteOut
 
 PER_POINT = "Money per volatility point (0.01)"
-PER_DAY = "Money per calendar day that passes; long options lose"
+PER_DAY = (
+    "Money per calendar day, long options lose: the rate at this moment, not what the next day "
+    "costs; near expiry it may exceed what the option is worth"
+)
 PER_100_BP = "Money per 100 basis points of the rate"
 PER_PERCENT = "Change of the dollar delta when the underlying moves by 1 %"
 
@@ -97,7 +100,7 @@ class PositionGreeks(Answer):
     borrow_cost: Number | None
     delta: Number | None = Field(description="Per share; 1 for a security")
     gamma: Number | None = Field(description="Per share and dollar of the underlying")
-    theta: Price | None = Field(description="Dollars per share and calendar day")
+    theta: Price | None = Field(description="Dollars per share and calendar day: a rate")
     vega: Price | None = Field(description="Dollars per share and volatility point (0.01)")
     rho: Price | None = Field(description="Dollars per share and 100 basis points")
     position_delta: Quantity | None = Field(description="In shares of the underlying")

@@ -73,7 +73,11 @@ class Overview(Summary):
         description="Of positions without a market price: private assets as stated, others at "
         "their entry or last price; in total_value, and in no exposure of market values",
     )
-    leverage: float | None = Field(None, description="Null when net asset value is not positive")
+    leverage: float | None = Field(
+        None,
+        description="To 2 decimals, as clients know it: /exposure has all of them. Null when net "
+        "asset value is not positive",
+    )
     leverage_of: str = Field(LEVERAGE_OF, description="What of what `leverage` is")
     exposures: Exposures | None = None
     delta_adjusted: Sides | None = Field(
@@ -148,7 +152,8 @@ def _share(
 ) -> float | None:
     if amount is None or totals.net_asset_value < LEAST_AMOUNT:
         return None
-    return round(times * amount / totals.net_asset_value, decimals)
+    # Adding zero turns -0.0 into 0.0.
+    return round(times * amount / totals.net_asset_value, decimals) + 0.0
 
 
 def _count(valuation: ValuationOut) -> PositionCount:

@@ -1,6 +1,6 @@
 """How an account did: the part `performance` of a valuation, and the history it rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Literal
@@ -11,6 +11,12 @@ from pydantic import Field
 from risk_engine.domain import Status
 from risk_engine.repository import Snapshot
 from risk_engine.schemas.base import Answer, Money, Number
+
+Nothing = Literal["empty_span", "no_sessions"]
+_WHY_NONE: Mapping[Nothing, str] = {
+    "empty_span": "`from` is after `to`: no session lies between them.",
+    "no_sessions": "The portfolio has no session in this span, or none has been calculated yet.",
+}
 
 
 class PerformanceOut(Answer):
@@ -96,17 +102,26 @@ class SnapshotHistory(Answer):
     available: bool
     limit: int
     truncated: bool = Field(description="There are earlier sessions in the span")
+    reason: Nothing | None = Field(
+        None, description="Why there are no sessions: `from` is after `to`, or none is kept"
+    )
+    message: str | None = Field(None, description="The reason as a sentence")
     snapshots: list[SnapshotOut]
 
 
 def snapshot_history(
-    portfolio_id: UUID, snapshots: Sequence[Snapshot], limit: int
+    portfolio_id: UUID, snapshots: Sequence[Snapshot], limit: int, *, start: date, end: date
 ) -> SnapshotHistory:
     """Show sessions read one beyond the limit, to know whether there are more."""
+    reason: Nothing | None = None
+    if not snapshots:
+        reason = "empty_span" if start > end else "no_sessions"
     return SnapshotHistory(
         portfolio_id=portfolio_id,
         available=bool(snapshots),
         limit=limit,
         truncated=len(snapshots) > limit,
+        reason=reason,
+        message=None if reason is None else _WHY_NONE[reason],
         snapshots=[SnapshotOut(**asdict(one)) for one in snapshots[-limit:]],
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -83,6 +83,9 @@ class StressTestMetadata(Answer):
 
     reason: Literal["no_results", "no_snapshot"] | None = None
     scenarios_requested: list[str] | None = None
+    scenarios_not_found: list[str] | None = Field(
+        None, description="Those of `scenarios_requested` that this stress test has no scenario of"
+    )
 
 
 class StressTest(Summary):
@@ -127,8 +130,20 @@ def stress_test(known: Known | None, wanted: Sequence[str] | None) -> StressTest
             modelled_share=found.based_on.modelled_share,
             modelled_share_of=found.based_on.shares_of,
         ),
-        metadata=None if wanted is None else StressTestMetadata(scenarios_requested=list(wanted)),
+        metadata=None if wanted is None else StressTestMetadata(**_requested(wanted, found)),
     )
+
+
+def _requested(wanted: Sequence[str] | None, found: StressOut | None) -> dict[str, Any]:
+    if wanted is None:
+        return {}
+    if found is None:
+        return {"scenarios_requested": list(wanted)}
+    known = {one.id for one in found.scenarios}
+    return {
+        "scenarios_requested": list(wanted),
+        "scenarios_not_found": [one for one in wanted if one not in known],
+    }
 
 
 def _impact(one: ScenarioOut) -> ScenarioImpact | None:
@@ -171,19 +186,20 @@ def _nothing(
     reason: Literal["no_results", "no_snapshot"] | None = None
     if flag in ("NO_STRESS_TEST_RESULTS", "NO_SNAPSHOT"):
         reason = "no_snapshot" if flag == "NO_SNAPSHOT" else "no_results"
+    fields = _summary(known, available=False)
+    sentence = message or _failure(known) or _SENTENCES[flag]
     return StressTest(
-        **_summary(known, available=False),
+        # Where the calculation itself is late or broken, its own reason stands there.
+        **fields | {"message": fields["message"] or sentence},
         data_quality=DataQuality(
             flag=flag,
-            message=message or _failure(known) or _SENTENCES[flag],
+            message=sentence,
             positions_analyzed=total - skipped,
             positions_total=total,
             positions_skipped=skipped,
             data_days=0 if based_on is None else based_on.sessions,
         ),
-        metadata=StressTestMetadata(
-            reason=reason, scenarios_requested=None if wanted is None else list(wanted)
-        ),
+        metadata=StressTestMetadata(reason=reason, **_requested(wanted, found)),
     )
 
 

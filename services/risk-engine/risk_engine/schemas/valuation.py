@@ -31,7 +31,10 @@ class Totals(Answer):
     net_market_value: Money | None
     carried_value: Money = Field(description="Positions without a price, see `carried_at`")
     cost_basis: Money = Field(description="Of all open positions; negative for shorts")
-    unrealized_pnl: Money | None = Field(description="Of priced positions")
+    unrealized_pnl: Money | None = Field(
+        description="Of priced positions. Private assets are carried at what they cost and have "
+        "gained nothing in net asset value: 0 where nothing else is held"
+    )
     realized_pnl: Money
     dividend_income: Money = Field(description="Since the opening; shorts pay it")
     total_pnl: Money | None
