@@ -127,7 +127,7 @@ def other_currencies_are_counted_and_in_no_total(reports: dict[str, Any]) -> Non
     for engine in ENGINES:
         assert totals_of(among[engine]) == totals_of(alone[engine]), engine
         counted = [among[engine].get(block, {}) for block in ("based_on", "coverage", "quality")]
-        (count,) = (one[COUNT] for one in counted if COUNT in one)
+        (count,) = {one[COUNT] for one in counted if COUNT in one}
         assert count == (len(LEFT_OUT) if engine == "valuation" else OPEN_IN_OTHER_CURRENCIES)
     assert among["valuation"]["totals"]["net_asset_value"] > 0
     for engine in ("valuation", "greeks", "factors", "stress"):

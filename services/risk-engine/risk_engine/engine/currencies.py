@@ -25,14 +25,14 @@ SENTENCE: Final = (
     "rates are known: they are listed with the reason " + UNSUPPORTED_CURRENCY + ", and are in no "
     "total."
 )
-_COUNTED_IN: Final[Mapping[EngineName, str]] = {
-    "greeks": "coverage",
-    "exposure": "quality",
-    "factors": "quality",
-    "volatility": "quality",
-    "correlation": "quality",
-    "market_risk": "quality",
-    "stress": "based_on",
+_COUNTED_IN: Final[Mapping[EngineName, Sequence[str]]] = {
+    "greeks": ("coverage", "quality"),
+    "exposure": ("quality",),
+    "factors": ("quality",),
+    "volatility": ("quality",),
+    "correlation": ("quality",),
+    "market_risk": ("quality",),
+    "stress": ("based_on", "quality"),
 }
 """Where each engine says what its totals rest on; the valuation counts them itself."""
 _LISTED_IN: Final[Mapping[EngineName, Sequence[str]]] = {
@@ -54,11 +54,10 @@ def with_other_currencies(
     name: EngineName, result: EngineResult, foreign: Sequence[Position]
 ) -> EngineResult:
     """Add an account's open positions in other currencies to what an engine says of it."""
-    block = _COUNTED_IN.get(name)
-    if block is None:
+    if name not in _COUNTED_IN:
         return result
     payload = dict(result.payload)
-    payload[block] = {**payload[block], COUNT: len(foreign)}
+    payload |= {block: {**payload[block], COUNT: len(foreign)} for block in _COUNTED_IN[name]}
     if foreign:
         payload["notes"] = [*payload["notes"], note_of(len(foreign))]
         payload = _listed(name, payload, _LISTED_IN.get(name, ()), foreign)
