@@ -196,9 +196,11 @@ async def test_a_panel_says_what_shares_and_held_options_are_quoted_at(world):
     contracts = {symbol for symbol in quoted if " " in str(symbol)}
     assert contracts == {"AAPL 2029-01-19 C 100", "MSFT 2029-01-19 P 412.5"}
     for symbol in ("AAPL", "SPY", *contracts):
-        assert quoted[symbol] == {
+        said = world.market.said(symbol, MONDAY)
+        assert quoted[symbol] == asdict(said) | {
             "symbol": symbol,
-            **asdict(world.market.said(symbol, MONDAY)),
+            "ex_dates": [one.ex_date for one in said.dividends] or None,
+            "dividends": [one.amount for one in said.dividends] or None,
         }
     metadata = await world.metadata(MONDAY, 1)
     # Its quote is asked for with its panel; it is no column to keep.
