@@ -17,8 +17,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 def save_memory() -> None:
     """Have a process that hosts services return what a burst took; call it before all else.
 
-    Left alone, glibc keeps a heap for each thread that fetched or decoded something, and Arrow's
-    own allocator keeps a panel's memory for the next: together a quarter of what an embedded system
+    Left alone, glibc keeps a heap for each thread that read or decoded something, and Arrow's own
+    allocator keeps a panel's memory for the next: together a quarter of what an embedded system
     held after its first imports. With one heap, what a thread leaves serves the next. Processes
     that only calculate have one thread anyway.
     """
