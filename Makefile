@@ -15,8 +15,8 @@ TEST_BROKER ?=
 export TEST_DATABASE_URL TEST_BROKER
 # Where it is set, each worker, and each process that a test starts, compiles all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Two of them mostly wait for systems that they have started (tests/support/lanes.py).
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
+# Systems that tests start need the cores as well: with more of them, tests with time limits fail.
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: help
 help: ## This list

@@ -38,7 +38,8 @@ async def test_exposures_are_read_once_they_are_calculated(engine):
     ]
     assert everything["available"]
     assert everything["data"]["delta_adjusted"]["gross"] == 5_200
-    assert everything["data"]["delta_adjusted_without_proxied"]["gross"] == 2_200
+    # After eight sessions nothing has a history of its own yet.
+    assert everything["data"]["delta_adjusted_without_proxied"]["gross"] == 0
     assert everything["data"]["leverage"] == 0.52
     assert sectors["available"]
     assert sectors["metadata"]["benchmark"] == "SP500"

@@ -178,7 +178,7 @@ async def test_what_options_were_priced_at_is_read_where_it_matters(engine):
         last=OPENED[3],
     )
     async with engine.service.database.engine.connect() as connection:
-        stored = await Histories(connection).of([account.portfolio_id], date(2025, 1, 1), AS_OF)
+        stored, _ = await Histories(connection).of([account.portfolio_id], date(2025, 1, 1), AS_OF)
     history = stored[account.portfolio_id]
     assert history.sessions == tuple(OPENED[:4])
     np.testing.assert_array_equal(history.net_asset_value, [10_000.0] * 4)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event as sql_event
 from sqlalchemy import text
 
+from common.db import READ_ONLY
 from common.errors import Unavailable, WorkerDied
 from common.events.risk_engine import CalculationFailed, RiskCalculated
 from common.retry import Retry
@@ -282,8 +283,10 @@ async def test_a_chunk_of_200_takes_few_statements_and_leaves_the_event_loop_alo
         seconds = time.perf_counter() - started
         watching.cancel()
         lags = sorted(await watching)
-    # The relay's affair is the outbox, the worker's the search for work when there is none.
+    # The relay's affair is the outbox, the worker's the search for work when there is none, and
+    # readiness asks of its own time whether the database can be written.
     own = [one for one in statements if "risk_engine.outbox" not in one or one.startswith("INSERT")]
+    own = [one for one in own if one != str(READ_ONLY)]
     claims = [one for one in own if one.startswith(("UPDATE risk_engine.work", "WITH due"))]
     count = len(own) - len(claims) + 1
     p99 = lags[int(0.99 * len(lags))]

@@ -31,7 +31,7 @@ class Settings(EnvironmentSettings):
     its limit is exceeded."""
     vega_limit: float = Field(default=0.005, gt=0)
     """The same of gross vega for one volatility point."""
-    results_kept: int = Field(default=5, ge=1)
+    results_kept: int = Field(default=5, ge=2)
     """Sessions of whose results each portfolio keeps all of: the newest is what is read, the others
     are for whoever looks into a change. The row of every session in the snapshots stays for good.
     """

@@ -280,7 +280,9 @@ def _underlying_price(frame: Frame, contract: IntArray, row: IntArray) -> FloatA
     exposures = frame.exposures
     spot = np.append(frame.contracts.terms.spot, np.nan)[contract]
     units = exposures.quantity[row] * exposures.multiplier[row]
-    return np.where(exposures.is_option[row], spot, exposures.value[row] / units)
+    each = np.append(frame.underlyings.price, np.nan)[exposures.underlying[row]]
+    np.divide(exposures.value[row], units, out=each, where=units != 0)
+    return np.where(exposures.is_option[row], spot, each)
 
 
 def _reasons(contracts: Contracts, contract: IntArray, is_option: BoolArray) -> list[str | None]:

@@ -100,7 +100,7 @@ class Calculator:
     async def _books(self, chunk: Chunk) -> tuple[Sequence[StoredBook], States]:
         """Return the books that still are at the chunk's revisions, with all their positions.
 
-        And the states of their histories, read before them: a change in between is not missed.
+        And the states of their histories, as they were read.
         """
         revisions = {item.portfolio_id: item.revision for item in chunk.items}
         async with self.unit_of_work.begin() as unit:
@@ -108,8 +108,7 @@ class Calculator:
             lacking = await store.books.without_positions(revisions)
             stored = await store.books.stored(revisions)
             start = history_start(chunk.as_of)
-            states = await store.histories.states(revisions, start, chunk.as_of)
-            histories = await store.histories.of(revisions, start, chunk.as_of)
+            histories, states = await store.histories.of(revisions, start, chunk.as_of)
         if lacking:
             stored = [*stored, *await self._fetch(lacking)]
         books = [

@@ -80,18 +80,24 @@ class Histories:
 
     async def of(
         self, portfolio_ids: Collection[UUID], start: date, as_of: date
-    ) -> Mapping[UUID, History]:
+    ) -> tuple[Mapping[UUID, History], Mapping[UUID, Decimal]]:
         """Return the sessions from `start` to before `as_of`, of the book's revision alone.
 
         Another revision tells of another book; but what it says of options' prices is kept. Rows
         without a daily change, of before it was kept, are left out like portfolios without any.
+        Beside them what `states` says of the same sessions.
         """
-        remembered = await self._options(portfolio_ids, start, as_of)
         is_first = SNAPSHOTS.c.session == BOOKS.c.opening_session
+        counts = and_(
+            BOOKS.c.revision == SNAPSHOTS.c.revision,
+            or_(SNAPSHOTS.c.daily_pnl.is_not(None), is_first),
+        )
         columns = (SNAPSHOTS.c.session, SNAPSHOTS.c.net_asset_value, SNAPSHOTS.c.daily_return)
         sessions, values, returns = (
             cast(
-                func.array_agg(aggregate_order_by(column, SNAPSHOTS.c.session.asc())),
+                func.array_agg(aggregate_order_by(column, SNAPSHOTS.c.session.asc())).filter(
+                    counts
+                ),
                 ARRAY(column.type),
             )
             for column in columns
@@ -102,14 +108,15 @@ class Histories:
                 sessions.label("sessions"),
                 values.label("values"),
                 returns.label("returns"),
+                _state().label("state"),
             )
-            .join(BOOKS, _of_its_revision())
-            .where(
-                *_between(portfolio_ids, start, as_of),
-                or_(SNAPSHOTS.c.daily_pnl.is_not(None), is_first),
-            )
+            .join(BOOKS, BOOKS.c.portfolio_id == SNAPSHOTS.c.portfolio_id)
+            .where(*_between(portfolio_ids, start, as_of))
             .group_by(SNAPSHOTS.c.portfolio_id)
         )
+        stored = rows.all()
+        # After their states: what changes in between is not missed.
+        remembered = await self._options(portfolio_ids, start, as_of)
         found = {
             row.portfolio_id: History(
                 tuple(row.sessions),
@@ -117,14 +124,15 @@ class Histories:
                 np.array(row.returns, dtype=np.float64),
                 *remembered.get(row.portfolio_id, ({}, {})),
             )
-            for row in rows
+            for row in stored
+            if row.sessions is not None
         }
         without_any = {
-            portfolio_id: History((), np.empty(0), np.empty(0), *stored)
-            for portfolio_id, stored in remembered.items()
+            portfolio_id: History((), np.empty(0), np.empty(0), *options)
+            for portfolio_id, options in remembered.items()
             if portfolio_id not in found
         }
-        return found | without_any
+        return found | without_any, {row.portfolio_id: row.state for row in stored}
 
     async def states(
         self, portfolio_ids: Collection[UUID], start: date, end: date
@@ -133,17 +141,8 @@ class Histories:
 
         While the number stays the same, nothing that another session is calculated from changed.
         """
-        said = (
-            cast(func.coalesce(cast(column, Text), "-"), Text)
-            for column in (
-                *(SNAPSHOTS.c.session, SNAPSHOTS.c.revision, SNAPSHOTS.c.net_asset_value),
-                *(SNAPSHOTS.c.daily_return, SNAPSHOTS.c.option_prices),
-                SNAPSHOTS.c.option_volatilities,
-            )
-        )
-        number = func.sum(func.hashtextextended(func.concat_ws("|", *said), 0))
         rows = await self._connection.execute(
-            select(SNAPSHOTS.c.portfolio_id, number.label("state"))
+            select(SNAPSHOTS.c.portfolio_id, _state().label("state"))
             .where(*_between(portfolio_ids, start, end))
             .group_by(SNAPSHOTS.c.portfolio_id)
         )
@@ -227,11 +226,16 @@ class Histories:
         return found
 
 
-def _of_its_revision() -> ColumnElement[bool]:
-    return and_(
-        BOOKS.c.portfolio_id == SNAPSHOTS.c.portfolio_id,
-        BOOKS.c.revision == SNAPSHOTS.c.revision,
+def _state() -> ColumnElement[Decimal]:
+    said = (
+        cast(func.coalesce(cast(column, Text), "-"), Text)
+        for column in (
+            *(SNAPSHOTS.c.session, SNAPSHOTS.c.revision, SNAPSHOTS.c.net_asset_value),
+            *(SNAPSHOTS.c.daily_return, SNAPSHOTS.c.option_prices),
+            SNAPSHOTS.c.option_volatilities,
+        )
     )
+    return func.sum(func.hashtextextended(func.concat_ws("|", *said), 0))
 
 
 def _between(

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, tuple_
+from sqlalchemy import delete, exists, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,18 +45,12 @@ class Results:
         taken = [one for one in calculated if one.portfolio_id not in newer]
         if not taken:
             return ()
-        await self._connection.execute(
-            delete(RESULTS).where(
-                among(RESULTS.c.portfolio_id, [one.portfolio_id for one in taken]),
-                RESULTS.c.as_of == as_of,
-            )
-        )
+        await self._make_room([one.portfolio_id for one in taken], as_of, kept)
         await copy(
             self._connection,
             RESULTS,
             [row for one in taken for row in _results(one, as_of, panel_version, now)],
         )
-        await self._prune([one.portfolio_id for one in taken], kept)
         await put(
             self._connection,
             SNAPSHOTS,
@@ -126,25 +120,30 @@ class Results:
                 delete(table).where(table.c.portfolio_id == portfolio_id)
             )
 
-    async def _prune(self, portfolio_ids: Sequence[UUID], kept: int) -> None:
-        # In the order in which results are read: what is shown is always the first.
+    async def _make_room(self, portfolio_ids: Sequence[UUID], as_of: date, kept: int) -> None:
+        # What is replaced, and what is then one too many: in the order in which results are read,
+        # so that what is shown is the last to go.
         place = func.row_number().over(
             partition_by=RESULTS.c.portfolio_id,
             order_by=(RESULTS.c.revision.desc(), RESULTS.c.as_of.desc()),
         )
-        ranked = (
+        others = (
             select(RESULTS.c.portfolio_id, RESULTS.c.as_of, place.label("place"))
             .where(
                 among(RESULTS.c.portfolio_id, portfolio_ids),
                 RESULTS.c.engine == EVERY_ENGINE,
+                RESULTS.c.as_of != as_of,
             )
             .subquery()
         )
+        too_many = select(others.c.portfolio_id, others.c.as_of).where(others.c.place >= kept)
         await self._connection.execute(
             delete(RESULTS).where(
-                RESULTS.c.portfolio_id == ranked.c.portfolio_id,
-                RESULTS.c.as_of == ranked.c.as_of,
-                ranked.c.place > kept,
+                among(RESULTS.c.portfolio_id, portfolio_ids),
+                or_(
+                    RESULTS.c.as_of == as_of,
+                    tuple_(RESULTS.c.portfolio_id, RESULTS.c.as_of).in_(too_many),
+                ),
             )
         )
 
