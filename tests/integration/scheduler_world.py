@@ -18,8 +18,14 @@ from scheduler.main import build
 from scheduler.settings import Settings
 from tests.support.harness import Harness
 
-TODAY = last_closed_session(datetime.now(UTC))
-YESTERDAY = session_back(TODAY, 1)
+
+def today() -> date:
+    """The last closed session, as the service takes it: a run of the tests may cross a close."""
+    return last_closed_session(datetime.now(UTC))
+
+
+def yesterday() -> date:
+    return session_back(today(), 1)
 
 
 def service(platform: Platform) -> Service:
@@ -33,7 +39,7 @@ def book(portfolio_id: UUID, user_id: UUID, revision: int) -> Book:
         user_id=user_id,
         name="A book",
         equity_balance=Decimal(1000),
-        opening_session=TODAY,
+        opening_session=today(),
         created_at=datetime.now(UTC),
         positions=(),
     )
@@ -51,12 +57,12 @@ def deleted(portfolio_id: UUID, user_id: UUID, revision: int = 2) -> PortfolioDe
     return PortfolioDeleted(portfolio_id=portfolio_id, user_id=user_id, revision=revision)
 
 
-def priced(*portfolio_ids: UUID, revision: int = 1, as_of: date = TODAY) -> PricesReady:
+def priced(*portfolio_ids: UUID, revision: int = 1) -> PricesReady:
     items = tuple(
         PricedItem(portfolio_id=portfolio_id, revision=revision, coverage=1.0, symbols=4)
         for portfolio_id in portfolio_ids
     )
-    return PricesReady(as_of=as_of, panel_version=1, provider="simulated", items=items)
+    return PricesReady(as_of=today(), panel_version=1, provider="simulated", items=items)
 
 
 def badly_priced(portfolio_id: UUID, revision: int = 1) -> PricesIncomplete:
@@ -67,14 +73,14 @@ def badly_priced(portfolio_id: UUID, revision: int = 1) -> PricesIncomplete:
         symbols=4,
         missing=(MissingSymbol(symbol="ZZZZ", reason="unknown_symbol"),),
     )
-    return PricesIncomplete(as_of=TODAY, panel_version=1, provider="simulated", items=(item,))
+    return PricesIncomplete(as_of=today(), panel_version=1, provider="simulated", items=(item,))
 
 
-def calculated(portfolio_id: UUID, revision: int = 1, as_of: date = TODAY) -> RiskCalculated:
+def calculated(portfolio_id: UUID, revision: int = 1, as_of: date | None = None) -> RiskCalculated:
     return RiskCalculated(
         portfolio_id=portfolio_id,
         revision=revision,
-        as_of=as_of,
+        as_of=as_of or today(),
         panel_version=1,
         status="ok",
         engines={"valuation": "ok"},
@@ -82,12 +88,12 @@ def calculated(portfolio_id: UUID, revision: int = 1, as_of: date = TODAY) -> Ri
 
 
 def failed(
-    portfolio_id: UUID, revision: int = 1, as_of: date | None = TODAY, reason: str = "no_book"
+    portfolio_id: UUID, revision: int = 1, reason: str = "no_book", *, dated: bool = True
 ) -> CalculationFailed:
     return CalculationFailed(
         portfolio_id=portfolio_id,
         revision=revision,
-        as_of=as_of,
+        as_of=today() if dated else None,
         reason=reason,
         message="It broke.",
     )

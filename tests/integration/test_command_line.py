@@ -15,7 +15,7 @@ from common.events import Envelope, Unparseable
 from common.events.scheduler import RunJob
 from common.events.topology import TOPOLOGY
 from deploy.cli.main import app
-from tests.integration.scheduler_world import TODAY, service
+from tests.integration.scheduler_world import service, today
 from tests.integration.test_scheduler_letters import INTERNAL, dead
 from tests.support.brokers import forget_namespace
 from tests.support.bus_probe import empty, letters, until
@@ -237,7 +237,7 @@ async def bus(request, database, monkeypatch) -> AsyncIterator[Bus]:
 async def test_a_job_is_asked_for_by_message_before_the_system_has_ever_been_up(sigmasight, bus):
     portfolio = uuid4()
     asked = await sigmasight(
-        "run", "job", "calculate", "--portfolio", str(portfolio), "--as-of", str(TODAY), "--json"
+        "run", "job", "calculate", "--portfolio", str(portfolio), "--as-of", str(today()), "--json"
     )
     assert asked.exit_code == 0, asked.stderr
     told = json.loads(asked.stdout)
@@ -253,7 +253,7 @@ async def test_a_job_is_asked_for_by_message_before_the_system_has_ever_been_up(
     await until(lambda: len(taken) == 2)
     first, second = sorted(taken, key=lambda envelope: envelope.occurred_at)
     assert first.message() == RunJob(
-        job="calculate", as_of=TODAY, portfolio_ids=(portfolio,), requested_by="operator"
+        job="calculate", as_of=today(), portfolio_ids=(portfolio,), requested_by="operator"
     )
     assert (str(first.run_id), first.producer) == (told["run_id"], "cli")
     assert second.message() == RunJob(job="nightly", force=True, requested_by="operator")

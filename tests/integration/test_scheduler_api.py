@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse
 
 from common.events.scheduler import RunJob
 from tests.integration.scheduler_world import (
-    TODAY,
     badly_priced,
     calculated,
     calculated_upload,
@@ -18,6 +17,7 @@ from tests.integration.scheduler_world import (
     priced,
     requests,
     service,
+    today,
     upload,
 )
 from tests.support.harness import Harness, running
@@ -69,7 +69,7 @@ async def test_a_calculation_is_started_and_followed_to_its_end(scheduler):
     (request,) = await requests(scheduler, run)
     assert (request.job, request.as_of, request.items[0].portfolio_id) == (
         "calculate",
-        TODAY,
+        today(),
         portfolio,
     )
 
@@ -77,7 +77,7 @@ async def test_a_calculation_is_started_and_followed_to_its_end(scheduler):
     assert (now["status"], now["stage"], now["outcome"]) == ("running", "pricing", None)
     assert (now["job"], now["as_of"], now["triggered_by"]) == (
         "calculate",
-        str(TODAY),
+        str(today()),
         "someone@example.com",
     )
     assert now["started_at"].endswith("Z")
@@ -263,7 +263,7 @@ async def test_an_administrator_runs_some_portfolios_at_a_session(scheduler):
     boss = scheduler.neighbours.bearer(uuid4(), role="admin")
     by_query = await scheduler.http.post(RUN, params={"portfolio_id": str(one)}, headers=boss)
     assert by_query.json()["portfolio_id"] == str(one)
-    body = {"job": "nightly", "as_of": str(TODAY), "portfolio_ids": [str(one), str(two)]}
+    body = {"job": "nightly", "as_of": str(today()), "portfolio_ids": [str(one), str(two)]}
     by_body = await scheduler.http.post(RUN, json=body, headers=boss)
     assert (by_body.status_code, by_body.json()["portfolio_id"]) == (200, None)
     assert [request.job for request in await requests(scheduler)] == ["calculate", "nightly"]

@@ -15,8 +15,6 @@ from common.events import Envelope
 from common.events.scheduler import RunCompleted, RunJob, RunRequested
 from scheduler.jobs import Sweeper
 from tests.integration.scheduler_world import (
-    TODAY,
-    YESTERDAY,
     calculated,
     calculated_upload,
     changed,
@@ -30,7 +28,9 @@ from tests.integration.scheduler_world import (
     run_row,
     said,
     service,
+    today,
     upload,
+    yesterday,
 )
 from tests.support.harness import Harness, running
 
@@ -63,7 +63,7 @@ async def test_a_nightly_run_asks_for_every_portfolio_and_ends_with_the_last(sch
     ids = sorted(portfolio for portfolio, _ in [*portfolios, stranger])
     (request,) = await requests(scheduler, run["run_id"])
     assert [item.portfolio_id for item in request.items] == ids
-    assert (request.job, request.as_of, request.force) == ("nightly", TODAY, False)
+    assert (request.job, request.as_of, request.force) == ("nightly", today(), False)
     assert (run["scope"], run["requested_by"], run["user_id"]) == ("all", "operator", None)
 
     await scheduler.deliver(priced(*ids), run_id=run["run_id"])
@@ -179,7 +179,7 @@ async def test_force_opens_anew_and_waits_for_results_of_its_own(scheduler):
 async def test_a_result_that_lost_to_newer_prices_ends_its_own_run_only(scheduler):
     """The other run's results are stored; the news of it may be the later to arrive."""
     portfolio, user, first = await upload(scheduler)
-    await scheduler.deliver(command("calculate", (portfolio,), force=True, as_of=YESTERDAY))
+    await scheduler.deliver(command("calculate", (portfolio,), force=True, as_of=yesterday()))
     second, third = uuid4(), uuid4()
     for run in (second, third):
         await scheduler.deliver(command("nightly", force=True), user_id=user, run_id=run)
@@ -198,7 +198,7 @@ async def test_other_sessions_and_scopes_are_other_runs(scheduler):
     two, _ = await calculated_upload(scheduler)
     for asked in [
         command(),
-        command(as_of=YESTERDAY),
+        command(as_of=yesterday()),
         command("calculate"),
         command("calculate", (one, two)),
         command("calculate", (two, one)),
@@ -244,7 +244,7 @@ async def test_a_command_may_bring_the_id_of_its_run(scheduler):
 async def test_an_impossible_command_is_a_dead_letter_at_once_and_leaves_nothing(scheduler):
     for asked, code in [
         (command(as_of=date(2026, 7, 4)), "ERR_BATCH_003"),
-        (command(as_of=TODAY + timedelta(days=400)), "ERR_BATCH_003"),
+        (command(as_of=today() + timedelta(days=400)), "ERR_BATCH_003"),
         (command("import"), "ERR_BATCH_004"),
         (command("calculate", ()), "ERR_BATCH_004"),
         (RunJob(requested_by="opera\x00tor"), "ERR_BATCH_004"),

@@ -16,8 +16,6 @@ from scheduler.handlers import SUBSCRIPTIONS
 from scheduler.jobs import Sweeper
 from scheduler.tables import METADATA
 from tests.integration.scheduler_world import (
-    TODAY,
-    YESTERDAY,
     badly_priced,
     calculated,
     changed,
@@ -32,7 +30,9 @@ from tests.integration.scheduler_world import (
     run_row,
     said,
     service,
+    today,
     upload,
+    yesterday,
 )
 from tests.support.harness import Harness, running
 from tests.support.schemas import assert_migrated
@@ -65,7 +65,7 @@ async def test_an_import_is_followed_from_upload_to_result(scheduler):
     assert (row["job"], row["status"], row["as_of"], row["user_id"]) == (
         "import",
         "completed",
-        TODAY,
+        today(),
         user,
     )
     assert (row["total"], row["calculated"], row["failed"], row["superseded"]) == (1, 1, 0, 0)
@@ -77,7 +77,7 @@ async def test_an_import_is_followed_from_upload_to_result(scheduler):
     )
     assert item["missing"] == [["ZZZZ", "unknown_symbol", ""]]
     (ending,) = await endings(scheduler, run)
-    assert (ending.job, ending.as_of, ending.portfolio_ids) == ("import", TODAY, (portfolio,))
+    assert (ending.job, ending.as_of, ending.portfolio_ids) == ("import", today(), (portfolio,))
     assert (ending.status, ending.calculated, ending.failed) == ("completed", 1, 0)
     # marketdata begins an import's work at portfolio.created; nobody needs to ask for it.
     assert await requests(scheduler, run) == []
@@ -187,7 +187,7 @@ async def test_overlapping_revisions_each_end_once(scheduler):
         messages = [
             (created(portfolio, user), first),
             (changed(portfolio, user), second),
-            (failed(portfolio, 1, None, "superseded"), first),
+            (failed(portfolio, 1, "superseded", dated=False), first),
             (calculated(portfolio, 2), second),
         ]
         for index in order:
@@ -211,7 +211,7 @@ async def test_an_older_revision_does_not_end_a_newer_item(scheduler):
 async def test_another_runs_result_ends_an_import_unless_it_is_of_an_older_session(scheduler):
     portfolio, _, run = await upload(scheduler)
     await scheduler.deliver(priced(portfolio), run_id=run)
-    await scheduler.deliver(calculated(portfolio, as_of=YESTERDAY), run_id=uuid4())
+    await scheduler.deliver(calculated(portfolio, as_of=yesterday()), run_id=uuid4())
     assert (await run_row(scheduler, run))["status"] == "open"
     await scheduler.deliver(calculated(portfolio), run_id=uuid4())
     assert (await run_row(scheduler, run))["status"] == "completed"

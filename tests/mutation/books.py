@@ -142,10 +142,10 @@ BOOKS: Final = (
         "borrow_cost_earned",
         "greeks",
         "engine/option_inputs.py",
-        "paid + borrow",
-        "paid - borrow",
+        "paid * declared.open_part + borrow",
+        "paid * declared.open_part - borrow",
         "A cost of the short side is a yield of the underlying, with the dividend's sign.",
-        "test_engine_contracts.py",
+        "test_engine_quotes.py",
         ("test_what_is_given_is_used_and_named",),
     ),
     Mutation(

@@ -2,8 +2,8 @@
 
 A file of `tests/e2e` starts whole systems and mostly waits for them. Begun last, as the few tests
 that such a file has would order them, they are all that runs at the end, on idle cores. So they are
-begun first, on as many workers as a given server has connections for, and the others calculate
-meanwhile: with two more workers than cores, these are busy throughout.
+begun first, on as many workers as a given server has connections for, and any others calculate
+meanwhile.
 """
 
 from xdist.scheduler import LoadFileScheduling

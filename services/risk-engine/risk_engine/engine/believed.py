@@ -20,7 +20,7 @@ from risk_engine.engine.underlyings import Underlyings
 from risk_engine.quant.factors import FACTORS, MIN_OBSERVATIONS, WINDOW
 from risk_engine.quant.market_beta import MIN_OBSERVATIONS as LEAST_FOR_BETA
 from risk_engine.quant.market_beta import WINDOW as BETA_WINDOW
-from risk_engine.quant.panel import NO_COLUMN, FloatArray, IntArray
+from risk_engine.quant.panel import FloatArray, IntArray
 from risk_engine.quant.returns import coverage, excess_returns
 from risk_engine.quant.shrinkage import PRIOR_DEVIATION
 
@@ -29,9 +29,7 @@ def securities_of(
     underlyings: Underlyings, market: Market, panel: FactorPanel, funds: Funds, beliefs: Beliefs
 ) -> Securities:
     """Say what is to be estimated of underlyings, over the sessions of `market.prices`."""
-    close = np.full(underlyings.returns.shape, np.nan)
-    priced = underlyings.column != NO_COLUMN
-    close[:, priced] = market.prices.close[:, underlyings.column[priced]]
+    close = underlyings.closes(market.prices)
     kinds = asset_classes(underlyings)
     at_market = np.array([one not in ("cash", "private") for one in kinds], dtype=np.bool_)
     over_factors = coverage(close, underlyings.returns, WINDOW)

@@ -22,7 +22,7 @@ from risk_engine.domain import (
     Position,
     Status,
 )
-from risk_engine.engine.acceptance import refusal
+from risk_engine.engine.acceptance import UNSUPPORTED_CURRENCY, refusal
 from risk_engine.engine.currencies import open_in_other_currencies, with_other_currencies
 from risk_engine.engine.fingerprint import Fingerprints
 from risk_engine.engine.frame import Frame, lay_out_chunk
@@ -167,6 +167,11 @@ def _calculated(
         if isinstance(valuation, Failure):
             found.append(valuation)
             continue
+        known = {
+            name: _at_best(answer, valuation.status)
+            for name, answer in answers.items()
+            if not isinstance(answer, Failure)
+        }
         totals = frame.valuations[account].totals
         complete = book.opening_session >= frame.market.prices.sessions[0]
         found.append(
@@ -178,14 +183,12 @@ def _calculated(
                 net_asset_value=totals.net_asset_value,
                 results={
                     name: Packed(
-                        status=known.status,
+                        status=answer.status,
                         model_version=MODEL_VERSIONS[name],
                         input_hash=fingerprints.of(account, MODEL_VERSIONS[name]),
-                        payload=pack(known.payload),
+                        payload=pack(answer.payload),
                     )
-                    for name, answer in answers.items()
-                    if not isinstance(answer, Failure)
-                    for known in (_at_best(answer, valuation.status),)
+                    for name, answer in known.items()
                 },
                 failed={
                     name: answer for name, answer in answers.items() if isinstance(answer, Failure)
@@ -204,7 +207,7 @@ def _at_best(answer: EngineResult, valuation: Status) -> EngineResult:
         return answer
     notes = answer.payload["notes"]
     # Of positions in another currency every engine says it already.
-    if all(note["code"] != "unsupported_currency" for note in notes):
+    if all(note["code"] != UNSUPPORTED_CURRENCY for note in notes):
         notes = [*notes, {"code": LEANS_ON_VALUATION, "message": _LEANS}]
     return EngineResult("partial", {**answer.payload, "notes": notes})
 

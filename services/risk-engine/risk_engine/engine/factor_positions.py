@@ -14,7 +14,7 @@ from risk_engine.engine.account_beta import AccountBetas, account_betas
 from risk_engine.engine.amounts import Amounts, amounts_of
 from risk_engine.engine.frame import Frame
 from risk_engine.engine.results import table
-from risk_engine.engine.securities import MARKET
+from risk_engine.engine.risk_model import risk_model
 from risk_engine.engine.underlyings import NO_UNDERLYING
 from risk_engine.quant.factor_risk import Decomposition, Positions, RiskModel, decompose
 from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
@@ -48,7 +48,7 @@ class Laid:
 
 def laid_out(frame: Frame) -> Laid:
     """Lay out the open holdings and decompose the risk of every account."""
-    model, exposures = frame.factor_model, frame.exposures
+    exposures = frame.exposures
     lines = {
         line.row: line.position
         for of_book in frame.valued.ledger.lines
@@ -60,12 +60,8 @@ def laid_out(frame: Frame) -> Laid:
     positions = Positions(
         exposures.account[row], exposures.underlying[row], exposures.sensitivity[row]
     )
-    use = model.available
-    risk = RiskModel(
-        model.loadings[:, use], model.covariance[np.ix_(use, use)], model.specific_variance
-    )
-    usable = risk.known & bool(use[MARKET])
-    modelled = np.isfinite(positions.weight) & usable[positions.underlying]
+    risk = risk_model(frame.factor_model)
+    modelled = np.isfinite(positions.weight) & risk.known[positions.underlying]
     proxied = frame.proxied[positions.underlying]
     accounts = len(frame.books)
     return Laid(

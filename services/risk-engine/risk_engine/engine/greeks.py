@@ -244,9 +244,7 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
         "volatility": terms.volatility,
         "rate": terms.rate,
         "dividend_yield": terms.dividend_yield,
-        "scheduled_dividends": np.where(
-            contracts.on_future, np.nan, dividend_value(terms) + 0 * terms.years
-        ),
+        "scheduled_dividends": np.where(contracts.on_future, np.nan, dividend_value(terms)),
         "borrow_cost": contracts.borrow_cost,
     }
     styles = [

@@ -17,7 +17,7 @@ from risk_engine.engine.factor_model import FactorModel
 from risk_engine.engine.underlyings import Key, Underlyings
 from risk_engine.quant.conditional import conditional_shocks
 from risk_engine.quant.filtered_simulation import drawn_residuals, fill_from_factors
-from risk_engine.quant.panel import NO_COLUMN, BoolArray, FloatArray, IntArray
+from risk_engine.quant.panel import BoolArray, FloatArray, IntArray
 from risk_engine.quant.returns import MIN_COVERAGE, coverage
 
 WINDOW: Final = 252
@@ -49,7 +49,7 @@ def histories_of(underlyings: Underlyings, prices: Prices, model: FactorModel) -
     cash = model.is_cash
     returns = np.where(cash, 0.0, underlyings.returns[1:])
     filled = _filled(returns, underlyings, prices, model)
-    found = coverage(_closes(underlyings, prices), underlyings.returns, WINDOW)
+    found = coverage(underlyings.closes(prices), underlyings.returns, WINDOW)
     with np.errstate(invalid="ignore"):
         own = (found.observations >= MINIMUM) & (found.share >= MIN_COVERAGE)
     proxied = np.isfinite(filled[-WINDOW:]).mean(axis=0) >= MIN_COVERAGE
@@ -115,10 +115,3 @@ def _residuals(
 def number_of(key: Key) -> int:
     """Number an underlying, the same in every chunk and on every machine: what its draws are by."""
     return int.from_bytes(blake2b(repr(tuple(key)).encode(), digest_size=8).digest())
-
-
-def _closes(underlyings: Underlyings, prices: Prices) -> FloatArray:
-    closes = np.full(underlyings.returns.shape, np.nan)
-    priced = underlyings.column != NO_COLUMN
-    closes[:, priced] = prices.close[:, underlyings.column[priced]]
-    return closes

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk_engine.domain import PANEL_CURRENCY, Book, Market, Position, Security
+from risk_engine.domain import PANEL_CURRENCY, Book, Market, Position, Prices, Security
 from risk_engine.quant.panel import (
     NO_COLUMN,
     FloatArray,
@@ -62,6 +62,13 @@ class Underlyings:
     def kinds(self) -> tuple[str, ...]:
         """Give what each is: `cash`, `private`, `unknown`, or as marketdata says (stock, etf)."""
         return tuple(map(_kind, self.keys, self.securities))
+
+    def closes(self, prices: Prices) -> FloatArray:
+        """Return raw closes of the market, (sessions, underlyings), NaN where not known."""
+        closes = np.full(self.returns.shape, np.nan)
+        priced = self.column != NO_COLUMN
+        closes[:, priced] = prices.close[:, self.column[priced]]
+        return closes
 
 
 def key_of(position: Position) -> Key | None:

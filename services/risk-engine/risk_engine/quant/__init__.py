@@ -26,7 +26,7 @@ BESIDE_THE_ENGINES: Final[Mapping[str, tuple[str, ...]]] = {
         *("ewma_step", "garch_step", "kish", "ledoit_wolf_identity"),
         *("pairwise_covariance", "sample_covariance"),
     ),
-    "curve": ("continuous_rate", "dividends_present_value"),
+    "curve": ("continuous_rate",),
     "filtered_simulation": ("filtered_returns",),
     "fixed_income": ("bond_measures",),
     "har": ("past_forecasts",),
@@ -35,6 +35,6 @@ BESIDE_THE_ENGINES: Final[Mapping[str, tuple[str, ...]]] = {
     "pricing": ("on_futures", "vanna_and_volga"),
     "ranges": ("garman_klass_volatility", "yang_zhang_volatility"),
     "regression": ("homoskedastic_covariance",),
-    "shrinkage": ("choose_prior", "cross_sectional_deviation"),
+    "shrinkage": ("choose_prior",),
 }
 """By module, what no engine calls: tested against oracles like all of it, for whoever needs it."""

@@ -110,8 +110,9 @@ def profit_and_loss(
     """
     gain = np.empty(spot_return.shape)
     rows = max(1, _CELLS // max(1, spot_return.shape[1]))
+    kinds = _kinds(grid)
     for kind in (_EUROPEAN, _EARLY_FOR_NOTHING, _EARLY, _BY_TREE):
-        places = np.flatnonzero(_kinds(grid) == kind)
+        places = np.flatnonzero(kinds == kind)
         for first in range(0, len(places), rows):
             some = places[first : first + rows]
             change = None if volatility_change is None else volatility_change[some]

@@ -15,6 +15,7 @@ within half a percent, or a hundredth of a percent of the spot, for 99.7 in a hu
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -63,9 +64,9 @@ class StressedPrices:
         self, rows: IntArray, spot: FloatArray, volatility: FloatArray, shift: FloatArray
     ) -> FloatArray:
         """Price contracts (rows,) at markets (rows, scenarios), per share."""
-        by_tree = self.american & priced_by_tree(self.options)
-        price = self._anew(rows, by_tree[rows], spot, volatility, shift)
-        early = np.flatnonzero((self.american & ~by_tree)[rows])
+        by_tree = self._by_tree[rows]
+        price = self._anew(rows, by_tree, spot, volatility, shift)
+        early = np.flatnonzero(self.american[rows] & ~by_tree)
         if early.size:
             some = rows[early]
             options = self.options.part(some)
@@ -74,6 +75,10 @@ class StressedPrices:
             added = self._early_exercise(some, spot[early], volatility[early], shift[early])
             price[early] = np.maximum(price[early] + added, np.maximum(exercised, 0.0))
         return price
+
+    @cached_property
+    def _by_tree(self) -> BoolArray:
+        return np.asarray(self.american & priced_by_tree(self.options))
 
     def _anew(
         self,

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from risk_engine.domain import Basis, Status
+from risk_engine.engine.stress_replays import MoveSource, ReplayedBy
 from risk_engine.schemas.base import (
     IN_NO_TOTAL,
     WHY_NO_AMOUNTS,
@@ -20,8 +21,6 @@ from risk_engine.schemas.base import (
 from risk_engine.schemas.exposure import Quality
 from risk_engine.schemas.valuation import NoteOut
 
-MoveSource = Literal["history", "file", "expected", "unknown"]
-ReplayedBy = Literal["own_history", "factors"]
 FALSE_OR_UNKNOWN = "False also where it is not known: `verdicts` tells which"
 ByFactor = dict[str, Number]
 ByCause = dict[str, Money]
