@@ -132,7 +132,7 @@ def _greeks(frame: Frame, amounts: Amounts, account: int) -> EngineResult:
                 quantity=exposures.quantity[row],
                 multiplier=exposures.multiplier[row],
                 **_terms(contracts, contract),
-                underlying_price=_underlying_price(frame, contract, row),
+                underlying_price=_underlying_price(frame, contract, row, units),
                 **per_share,
                 **{f"position_{name}": held[name] for name in _PER_SHARE},
                 dollar_delta=held["dollar_delta"],
@@ -273,11 +273,12 @@ def _terms(contracts: Contracts, contract: IntArray) -> dict[str, Any]:
     }
 
 
-def _underlying_price(frame: Frame, contract: IntArray, row: IntArray) -> FloatArray:
+def _underlying_price(
+    frame: Frame, contract: IntArray, row: IntArray, units: FloatArray
+) -> FloatArray:
     """Return the price an option was modelled at, what the rest is valued or carried at."""
     exposures = frame.exposures
     spot = np.append(frame.contracts.terms.spot, np.nan)[contract]
-    units = exposures.quantity[row] * exposures.multiplier[row]
     each = np.append(frame.underlyings.price, np.nan)[exposures.underlying[row]]
     np.divide(exposures.value[row], units, out=each, where=units != 0)
     return np.where(exposures.is_option[row], spot, each)
